@@ -1,0 +1,1 @@
+"""The speaker that talks to a server."""

@@ -1,0 +1,85 @@
+"""One root of errors; each stage subclasses it with a stable code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EntendreError(Exception):
+    """Root of every error that this program raises on purpose.
+
+    `code` is stable and documented in docs/errors.md; `public_message` is safe to show to a user.
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, public_message: str = "Something went wrong.", *, detail: str = "") -> None:
+        super().__init__(detail or public_message)
+        self.public_message = public_message
+        self.detail = detail
+
+
+class ConfigurationError(EntendreError):
+    """A setting is missing, unknown or contradicts another."""
+
+    code: ClassVar[str] = "configuration"
+
+
+class MissingExtraError(EntendreError):
+    """An optional dependency is not installed."""
+
+    code: ClassVar[str] = "missing_extra"
+
+
+class InvalidInputError(EntendreError):
+    """A caller's input is malformed; the message says what to do."""
+
+    code: ClassVar[str] = "invalid_input"
+
+
+class RecognitionError(EntendreError):
+    """A recognizer could not turn audio into text."""
+
+    code: ClassVar[str] = "recognition_failed"
+    retryable: ClassVar[bool] = True
+
+
+class SynthesisError(EntendreError):
+    """A voice could not turn text into audio."""
+
+    code: ClassVar[str] = "synthesis_failed"
+    retryable: ClassVar[bool] = True
+
+
+class ModelError(EntendreError):
+    """A model's files are missing, incomplete or have a wrong checksum."""
+
+    code: ClassVar[str] = "model_unavailable"
+
+
+class ActionError(EntendreError):
+    """An action of a committed plan could not be carried out."""
+
+    code: ClassVar[str] = "action_failed"
+    retryable: ClassVar[bool] = True
+
+
+class OverloadedError(EntendreError):
+    """A bounded queue is full; the caller should slow down and try again."""
+
+    code: ClassVar[str] = "overloaded"
+    retryable: ClassVar[bool] = True
+
+
+class StoreError(EntendreError):
+    """The database refused or could not be reached."""
+
+    code: ClassVar[str] = "store_failed"
+    retryable: ClassVar[bool] = True
+
+
+class UnauthorizedError(EntendreError):
+    """No key, or one that does not fit."""
+
+    code: ClassVar[str] = "unauthorized"

@@ -1,0 +1,84 @@
+"""A home as data: rooms, appliances and their traits, scenes, lists. The graph that holds it lives in `home/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from entendre.core.actions import Trait, TraitValue
+
+Names = Mapping[str, tuple[str, ...]]
+"""Language tag -> names, first the one to say. The tag "" holds names for every language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room or an area; `floor` groups rooms ("upstairs")."""
+
+    id: str
+    names: Names
+    floor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """Anything that can be controlled or asked.
+
+    `kind`: light, switch, outlet, fan, blind, curtain, shutter, garage_door, gate, door, window, lock, thermostat,
+    air_conditioner, heater, humidifier, tv, speaker, media_player, vacuum, valve, camera, sensor, appliance.
+    """
+
+    id: str
+    kind: str
+    names: Names
+    room: str | None = None
+    traits: frozenset[Trait] = frozenset()
+    modes: tuple[str, ...] = ()
+    state: Mapping[Trait, TraitValue] = field(default_factory=dict)
+    available: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A named set of states that the home can take."""
+
+    id: str
+    names: Names
+    room: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """A list of the household with its items in the order added."""
+
+    id: str
+    names: Names
+    items: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSnapshot:
+    """The home at one moment; planning reads it and never changes it."""
+
+    rooms: tuple[Room, ...] = ()
+    appliances: tuple[Appliance, ...] = ()
+    scenes: tuple[Scene, ...] = ()
+    lists: tuple[ItemList, ...] = ()
+    floors: Mapping[str, Names] = field(default_factory=dict)
+    temperature_unit: str = "C"
+    time_zone: str = "UTC"
+    place: str | None = None
+
+
+def name_in(names: Names, language: str) -> str:
+    """The name to say in a language: the exact tag, then its base language, then any."""
+    for tag in (language, language.split("-")[0], "", *names):
+        if names.get(tag):
+            return names[tag][0]
+    return ""
+
+
+def all_names(names: Names) -> tuple[str, ...]:
+    """Every name in every language, in order, once."""
+    return tuple(dict.fromkeys(name for group in names.values() for name in group))

@@ -1,0 +1,1 @@
+"""Devices, twins, commands, releases and rollouts: rules without a database. Empty until the device cloud is built."""

@@ -1,0 +1,1 @@
+"""A socket shell per protocol."""

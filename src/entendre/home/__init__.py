@@ -1,0 +1,1 @@
+"""The home graph and what connects it to real appliances."""

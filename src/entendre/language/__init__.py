@@ -1,0 +1,1 @@
+"""Sentences to understanding; numbers, times and durations; reply text. Pure."""

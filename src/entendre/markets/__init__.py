@@ -1,0 +1,1 @@
+"""Language and country data, and the loader that reads it."""

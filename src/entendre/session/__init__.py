@@ -1,0 +1,1 @@
+"""The asyncio runner: ports and the turn machine."""

@@ -1,0 +1,285 @@
+"""What a gateway sees of a session: the events it is sent, the link it provides, and the conversation it drives.
+
+A gateway makes one `Conversation` per connection, feeds it audio in the house format and turns its events into its own
+protocol. Positions and durations are seconds of the uplink stream unless named otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from entendre.core.actions import Action
+from entendre.core.plan import Plan
+from entendre.core.understanding import Understanding
+
+
+class ListenMode(StrEnum):
+    """Who decides where an utterance starts and ends."""
+
+    AUTO = "auto"
+    """The server ends the utterance; one turn, then the device waits for a wake word (or a follow-up)."""
+    CONTINUOUS = "continuous"
+    """The server starts and ends utterances for as long as the connection lasts (the microphone stays open)."""
+    WAKE = "wake"
+    """As CONTINUOUS, but nothing counts before one of the wake words was heard by the server."""
+    MANUAL = "manual"
+    """Push to talk: the client says where the utterance ends."""
+
+
+class Outcome(StrEnum):
+    """How a turn ended."""
+
+    ANSWERED = "answered"
+    NOT_UNDERSTOOD = "not_understood"
+    NOTHING_HEARD = "nothing_heard"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """What a gateway knows of its device when the conversation opens.
+
+    `cancels_echo`: the microphone does not hear the device's own reply. `listens_while_speaking`: audio goes on
+    arriving during a reply. `reply_lead_s`: how far ahead of real time reply audio may be sent. `eager_end`: scales the
+    silences that end a turn (1.0 normal, smaller is quicker). `semantic`: let understanding decide the end of a turn;
+    otherwise `silence_s` of silence does.
+    """
+
+    device: str
+    language: str = "en"
+    room: str | None = None
+    mode: ListenMode = ListenMode.AUTO
+    wake_words: tuple[str, ...] = ()
+    cancels_echo: bool = False
+    listens_while_speaking: bool = False
+    reply_lead_s: float = 0.3
+    auto_respond: bool = True
+    semantic: bool = True
+    silence_s: float = 0.5
+    eager_end: float = 1.0
+    speed: float = 1.0
+    volume: int | None = None
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WakeHeard:
+    """The server heard a wake word."""
+
+    word: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak at `at_s`."""
+
+    turn: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The utterance ended at `at_s`; the turn is being committed."""
+
+    turn: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialHeard:
+    """What was heard so far; may change."""
+
+    turn: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCommitted:
+    """The final transcript of a spoken or typed turn; empty if nothing was said."""
+
+    turn: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUnderstood:
+    """What it meant and what will be done."""
+
+    turn: str
+    understanding: Understanding
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """A reply begins; its audio is mono PCM16 at `rate_hz`. `turn` is empty for rings and announcements."""
+
+    reply: str
+    turn: str
+    text: str
+    rate_hz: int
+    expects_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudio:
+    """A paced piece of a reply's audio."""
+
+    reply: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """All audio of a reply was sent, or it was stopped. `heard_s`: how much of it the user can have heard."""
+
+    reply: str
+    turn: str
+    heard_s: float
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """A turn is over. `trace` maps span names to Unix-independent seconds since the turn's stream began."""
+
+    turn: str
+    outcome: Outcome
+    trace: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningEnded:
+    """The session no longer listens; AUTO devices wait for a wake word or a button again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingStarted:
+    """A timer, alarm or reminder rings on this device; its sound follows as a reply, repeated until `RingStopped`."""
+
+    ring: str
+    kind: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RingStopped:
+    """It no longer rings."""
+
+    ring: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChanged:
+    """A timer of this device was started, updated, cancelled or has finished, for devices that show timers."""
+
+    timer: str
+    change: str
+    name: str | None
+    total_s: int
+    remaining_s: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFailed:
+    """Something went wrong; `message` may be shown to the user."""
+
+    turn: str
+    code: str
+    message: str
+
+
+SessionEvent = (
+    WakeHeard
+    | SpeechStarted
+    | SpeechStopped
+    | PartialHeard
+    | TurnCommitted
+    | TurnUnderstood
+    | ReplyStarted
+    | ReplyAudio
+    | ReplyEnded
+    | TurnEnded
+    | ListeningEnded
+    | RingStarted
+    | RingStopped
+    | TimerChanged
+    | TurnFailed
+)
+
+
+class DeviceLink(Protocol):
+    """What a gateway provides to its conversation."""
+
+    async def deliver(self, event: SessionEvent) -> None:
+        """Send one event to the client. May wait for the client; the session bounds how long."""
+        ...
+
+    async def perform(self, action: Action) -> bool:
+        """Do a device's own action (volume, mute, media, tool call); False if this device can't."""
+        ...
+
+
+class Conversation(Protocol):
+    """One connection's session. The plain methods never block; call them from the event loop."""
+
+    async def run(self) -> None:
+        """Serve the conversation until `close`; cancel it to end at once."""
+        ...
+
+    def hear(self, pcm16: bytes) -> None:
+        """Uplink audio: little-endian mono PCM16 at 16 kHz, any length."""
+        ...
+
+    def start_listening(self, mode: ListenMode | None = None) -> None:
+        """The client opened its microphone: after its own wake word, a button, or at once."""
+        ...
+
+    def stop_listening(self) -> None:
+        """Push to talk was released, or the client commits its audio: recognise what was heard."""
+        ...
+
+    def clear_audio(self) -> None:
+        """Forget uplink audio that was not committed."""
+        ...
+
+    def respond(self, text: str | None = None) -> None:
+        """Answer typed text, or the last committed turn when `auto_respond` is off."""
+        ...
+
+    def announce(self, text: str) -> None:
+        """Say a text that is no reply, after what is being said."""
+        ...
+
+    def cancel_reply(self) -> None:
+        """Stop the reply being planned or spoken; keeps listening state."""
+        ...
+
+    def played(self, reply: str, seconds: float) -> None:
+        """The client reports how much of a reply it played."""
+        ...
+
+    def reconfigure(self, profile: DeviceProfile) -> None:
+        """Use another profile from the next turn on."""
+        ...
+
+    def close(self) -> None:
+        """End `run` after what is under way."""
+        ...
+
+
+class ConversationFactory(Protocol):
+    """Opens conversations; the composition root provides it to gateways."""
+
+    def open(self, profile: DeviceProfile, link: DeviceLink) -> Conversation:
+        """A conversation for one connection. Cheap: nothing heavy exists before audio arrives."""
+        ...

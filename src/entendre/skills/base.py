@@ -1,0 +1,34 @@
+"""What a skill is: intents, and a function from a request to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from entendre.core.plan import Plan, World
+from entendre.core.understanding import Command
+
+Say = Callable[..., str]
+"""`say("timer_started", duration=600)`: a reply of the skill's language file, its values spoken as people say them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command to plan, with everything that planning may read."""
+
+    command: Command
+    language: str
+    world: World
+    say: Say
+
+
+class Skill(Protocol):
+    """A plugin: its folder holds this handler and one sentence file per language."""
+
+    name: str
+    intents: frozenset[str]
+
+    async def plan(self, request: Request) -> Plan:
+        """A plan for one command. Reads the request's world, writes nothing, raises nothing for a user's mistake."""
+        ...

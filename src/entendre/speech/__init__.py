@@ -1,0 +1,1 @@
+"""Engines behind the ports: VAD, wake word, recognizers and voices."""

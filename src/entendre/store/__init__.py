@@ -1,0 +1,1 @@
+"""SQLite storage and its migrations."""
