@@ -1,0 +1,90 @@
+"""The command line: one module per command, imported only when it is used, so that `--help` is immediate."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from entendre import __version__
+from entendre.core.errors import EntendreError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sub-command: its module offers `add_parser(subparsers)` and `run(args) -> int`."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("serve", "entendre.cli.serve", "run the server"),
+    Command("demo", "entendre.cli.demo", "hear a few spoken commands and show every turn"),
+    Command("ask", "entendre.cli.ask", "understand typed sentences"),
+    Command("hear", "entendre.cli.hear", "hear recordings and show what was understood and done"),
+    Command("say", "entendre.cli.say", "speak a text into a sound file"),
+    Command("speaker", "entendre.cli.speaker", "be a speaker: a microphone or a recording, against a server"),
+    Command("models", "entendre.cli.models", "list, fetch and check models"),
+    Command("keys", "entendre.cli.keys", "create, list and revoke API keys"),
+    Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
+    Command("bench", "entendre.cli.bench", "measure response gap, load, idle connections, understanding, storage"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser(_chosen(given))
+    args = parser.parse_args(given)
+    if args.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    module = importlib.import_module(_by_name()[args.command].module)
+    try:
+        return int(module.run(args))
+    except EntendreError as error:
+        print(f"entendre: {error.public_message} [{error.code}]", file=sys.stderr)
+        if error.detail and error.detail != error.public_message:
+            print(f"  {error.detail}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FAILED
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser; only the chosen command's module is imported, the others are listed by name."""
+    parser = argparse.ArgumentParser(prog="entendre", description="The assistant cloud that its owner runs.")
+    parser.add_argument("--version", action="version", version=f"entendre {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for command in available_commands():
+        if command.name == chosen:
+            importlib.import_module(command.module).add_parser(subparsers)
+        else:
+            subparsers.add_parser(command.name, help=command.summary)
+    return parser
+
+
+def available_commands() -> list[Command]:
+    """Commands of this installation."""
+    return [command for command in COMMANDS if importlib.util.find_spec(command.module) is not None]
+
+
+def _chosen(arguments: Sequence[str]) -> str | None:
+    names = _by_name()
+    return next((word for word in arguments if word in names), None)
+
+
+def _by_name() -> dict[str, Command]:
+    return {command.name: command for command in COMMANDS}
