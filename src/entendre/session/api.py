@@ -13,19 +13,7 @@ from typing import Protocol
 from entendre.core.actions import Action
 from entendre.core.plan import Plan
 from entendre.core.understanding import Understanding
-
-
-class ListenMode(StrEnum):
-    """Who decides where an utterance starts and ends."""
-
-    AUTO = "auto"
-    """The server ends the utterance; one turn, then the device waits for a wake word (or a follow-up)."""
-    CONTINUOUS = "continuous"
-    """The server starts and ends utterances for as long as the connection lasts (the microphone stays open)."""
-    WAKE = "wake"
-    """As CONTINUOUS, but nothing counts before one of the wake words was heard by the server."""
-    MANUAL = "manual"
-    """Push to talk: the client says where the utterance ends."""
+from entendre.turn.policy import ListenMode as ListenMode
 
 
 class Outcome(StrEnum):
