@@ -65,6 +65,26 @@ class ActionError(EntendreError):
     retryable: ClassVar[bool] = True
 
 
+class UnknownTargetError(ActionError):
+    """An action names an appliance or a scene that the home does not have."""
+
+    code: ClassVar[str] = "unknown_target"
+    retryable: ClassVar[bool] = False
+
+
+class UnsupportedActionError(ActionError):
+    """The appliance exists but cannot do this, or not with this value."""
+
+    code: ClassVar[str] = "unsupported_action"
+    retryable: ClassVar[bool] = False
+
+
+class UnavailableError(ActionError):
+    """The appliance, or what connects it, cannot be reached now."""
+
+    code: ClassVar[str] = "unavailable"
+
+
 class OverloadedError(EntendreError):
     """A bounded queue is full; the caller should slow down and try again."""
 
@@ -77,6 +97,19 @@ class StoreError(EntendreError):
 
     code: ClassVar[str] = "store_failed"
     retryable: ClassVar[bool] = True
+
+
+class ConflictError(StoreError):
+    """A row was changed by someone else since it was read."""
+
+    code: ClassVar[str] = "conflict"
+
+
+class NewerDatabaseError(StoreError):
+    """The database was written by a newer version of this program."""
+
+    code: ClassVar[str] = "newer_database"
+    retryable: ClassVar[bool] = False
 
 
 class UnauthorizedError(EntendreError):

@@ -40,11 +40,15 @@ class Appliance:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A named set of states that the home can take."""
+    """A named set of states that the home can take: `states` maps an appliance's id to what it becomes.
+
+    A scene that another system keeps (MQTT) has no states here.
+    """
 
     id: str
     names: Names
     room: str | None = None
+    states: Mapping[str, Mapping[Trait, TraitValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
