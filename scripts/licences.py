@@ -71,9 +71,7 @@ def main() -> int:
     for name, licence in forbidden.items():
         print(f"{name}: {licence} may not be imported", file=sys.stderr)
     unknown = [name for name, licence in licences.items() if licence.lower() in {"", "unknown"}]
-    print(
-        f"Licences of {len(licences)} packages: {len(forbidden)} forbidden, {len(unknown)} unknown {unknown or ''}".rstrip()
-    )
+    print(f"Licences of {len(licences)} packages: {len(forbidden)} forbidden, unknown: {', '.join(unknown) or 'none'}")
     return 1 if forbidden else 0
 
 
