@@ -28,13 +28,24 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool that a device offers. `parameters` is JSON Schema as text; `sentences` are templates that call it."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """What a gateway knows of its device when the conversation opens.
 
     `cancels_echo`: the microphone does not hear the device's own reply. `listens_while_speaking`: audio goes on
     arriving during a reply. `reply_lead_s`: how far ahead of real time reply audio may be sent. `eager_end`: scales the
     silences that end a turn (1.0 normal, smaller is quicker). `semantic`: let understanding decide the end of a turn;
-    otherwise `silence_s` of silence does.
+    otherwise `silence_s` of silence does. `tool_definitions` says more about some of `tools`. `replies_aloud`: replies
+    have audio; otherwise their text is all the device wants. `voice` names the voice wanted, None the usual one.
     """
 
     device: str
@@ -52,6 +63,9 @@ class DeviceProfile:
     speed: float = 1.0
     volume: int | None = None
     tools: tuple[str, ...] = ()
+    tool_definitions: tuple[ToolDefinition, ...] = ()
+    replies_aloud: bool = True
+    voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
