@@ -1,0 +1,250 @@
+"""The one bounded pool that all inference shares, and the async ports over it.
+
+Fixed threads, one inference each; a bounded queue served by urgency and, within one urgency, in turn between owners, so
+that no conversation starves another. Whatever nobody waits for any more is dropped or told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from enum import IntEnum
+from typing import Any, Generic, TypeVar
+
+from entendre.core.audio import Samples
+from entendre.core.errors import OverloadedError
+from entendre.ports import Cancelled, InferenceCancelled, RecognizerEngine, Transcript, VoiceEngine
+
+T = TypeVar("T")
+WAITING_JOBS_LIMIT = 256
+JOBS_PER_OWNER_LIMIT = 16
+
+OWNER: ContextVar[str] = ContextVar("inference_owner", default="")
+"""Whose inference this is: a session sets it to its conversation's id, so that turns are shared fairly."""
+
+
+class Urgency(IntEnum):
+    """What is served first."""
+
+    FINAL = 0
+    """Somebody has finished speaking and waits for what was heard."""
+    REPLY = 1
+    """Somebody waits for the first sound of a reply."""
+    DRAFT = 2
+    """A pause that may be the end."""
+    AHEAD = 3
+    """The rest of a reply that is already being heard, and second opinions."""
+
+
+class Job(Generic[T]):
+    """One piece of work in the pool. Await `outcome`; `cancel` when nobody wants it any more."""
+
+    def __init__(self, work: Callable[[Cancelled], T], urgency: Urgency, owner: str, drop: Callable[[Job[T]], None]):
+        self.work = work
+        self.urgency = urgency
+        self.owner = owner
+        self.outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._drop = drop
+        self._unwanted = threading.Event()
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the work should stop; engines ask between steps."""
+        return self._unwanted.is_set()
+
+    def cancel(self) -> None:
+        """Take it off the queue, or have it stop between steps."""
+        self._unwanted.set()
+        self._drop(self)
+        self.outcome.cancel()
+
+    def perform(self) -> None:
+        """Do the work on the calling thread and hand its outcome to the loop."""
+        try:
+            result = self.work(self._unwanted.is_set)
+        except BaseException as error:  # noqa: BLE001 - a task root: the waiting task gets every error
+            self._deliver(self._fail, error)
+        else:
+            self._deliver(self._finish, result)
+
+    def _deliver(self, call: Callable[[Any], None], value: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self.outcome.get_loop().call_soon_threadsafe(call, value)
+
+    def _finish(self, result: T) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(result)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.outcome.done():
+            return
+        if isinstance(error, InferenceCancelled):
+            self.outcome.cancel()
+        elif isinstance(error, StopIteration):
+            self.outcome.set_exception(RuntimeError("an engine raised StopIteration"))
+        else:
+            self.outcome.set_exception(error)
+
+
+class InferencePool:
+    """Threads that run inference for every session. Close it when the server stops."""
+
+    def __init__(self, workers: int | None = None, *, waiting_limit: int = WAITING_JOBS_LIMIT) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self._waiting_limit = waiting_limit
+        self._queues: tuple[OrderedDict[str, deque[Job[Any]]], ...] = tuple(OrderedDict() for _ in Urgency)
+        self._waiting = 0
+        self._running = 0
+        self._closed = False
+        self._ready = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"inference-{number}", daemon=True)
+            for number in range(self.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in the queue."""
+        return self._waiting
+
+    @property
+    def running(self) -> int:
+        """Jobs being worked on, at most `workers`."""
+        return self._running
+
+    def submit(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> Job[T]:
+        """Queue work from the event loop; never blocks. Raises: OverloadedError."""
+        job = Job(work, urgency, OWNER.get(), self._drop)
+        with self._ready:
+            if self._closed:
+                raise OverloadedError("The server is stopping.")
+            queue = self._queues[urgency].setdefault(job.owner, deque())
+            if self._waiting >= self._waiting_limit or (job.owner and len(queue) >= JOBS_PER_OWNER_LIMIT):
+                raise OverloadedError("Too many requests at once; try again in a moment.")
+            queue.append(job)
+            self._waiting += 1
+            self._ready.notify()
+        return job
+
+    async def run(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> T:
+        """Do work on the pool; cancelling the task frees its place. Raises: OverloadedError, work's error."""
+        job = self.submit(work, urgency)
+        try:
+            return await job.outcome
+        finally:
+            job.cancel()
+
+    def close(self) -> None:
+        """Stop: what waits is dropped, what runs is told to stop, threads end within a step."""
+        with self._ready:
+            self._closed = True
+            waiting = [job for queues in self._queues for queue in queues.values() for job in queue]
+            self._ready.notify_all()
+        for job in waiting:
+            job.cancel()
+
+    def _drop(self, job: Job[Any]) -> None:
+        with self._ready:
+            queues = self._queues[job.urgency]
+            queue = queues.get(job.owner)
+            if queue is None or job not in queue:
+                return
+            queue.remove(job)
+            self._waiting -= 1
+            if not queue:
+                del queues[job.owner]
+
+    def _next(self) -> Job[Any] | None:
+        """The most urgent job of the owner who has waited longest; None when the pool closes."""
+        with self._ready:
+            while not self._closed:
+                for queues in self._queues:
+                    while queues:
+                        owner, queue = queues.popitem(last=False)
+                        if not queue:
+                            continue
+                        job = queue.popleft()
+                        if queue:
+                            queues[owner] = queue
+                        self._waiting -= 1
+                        self._running += 1
+                        return job
+                self._ready.wait()
+            return None
+
+    def _serve(self) -> None:
+        while (job := self._next()) is not None:
+            if not job.unwanted:
+                job.perform()
+            del job
+            with self._ready:
+                self._running -= 1
+
+
+class PooledRecognizer:
+    """A recognizer engine behind the async port."""
+
+    def __init__(self, engine: RecognizerEngine, pool: InferencePool, urgency: Urgency = Urgency.FINAL) -> None:
+        self.name = engine.name
+        self.languages = engine.languages
+        self._engine = engine
+        self._pool = pool
+        self._urgency = urgency
+
+    async def recognize(
+        self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False
+    ) -> Transcript:
+        """Transcribe one utterance. Raises: RecognitionError, OverloadedError."""
+
+        def work(cancelled: Cancelled) -> Transcript:
+            return self._engine.recognize(audio, language=language, hints=hints, thorough=thorough, cancelled=cancelled)
+
+        return await self._pool.run(work, self._urgency)
+
+
+class PooledVoice:
+    """A voice engine behind the async port: one chunk is made ahead of the one being consumed."""
+
+    def __init__(self, engine: VoiceEngine, pool: InferencePool) -> None:
+        self.name = engine.name
+        self.languages = engine.languages
+        self.rate_hz = engine.rate_hz
+        self._engine = engine
+        self._pool = pool
+
+    async def synthesize(self, text: str, *, language: str, speed: float = 1.0) -> AsyncIterator[bytes]:
+        """Chunks of PCM16. No thread is held between chunks. Raises: SynthesisError, OverloadedError."""
+        stopped = threading.Event()
+        chunks = self._engine.synthesize(text, language=language, speed=speed, cancelled=stopped.is_set)
+
+        def step(_: Cancelled) -> bytes | None:
+            try:
+                return next(chunks, None)
+            finally:
+                if stopped.is_set():
+                    _close(chunks)
+
+        job = self._pool.submit(step, Urgency.REPLY)
+        try:
+            while (chunk := await job.outcome) is not None:
+                job = self._pool.submit(step, Urgency.AHEAD)
+                yield chunk
+        finally:
+            stopped.set()
+            job.cancel()
+            _close(chunks)
+
+
+def _close(chunks: Iterator[bytes]) -> None:
+    """End a generator, unless another thread is inside it: that thread then ends it."""
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        with suppress(ValueError):
+            close()

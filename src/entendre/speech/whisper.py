@@ -1,0 +1,198 @@
+"""Whisper on CTranslate2, with windows as long as the utterance instead of 30 s.
+
+Short windows only work with all of: 2 s of silence appended, timestamps on, segments after the real end dropped, the
+output's length capped, repeats collapsed (measured: docs/models.md).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+
+from entendre.core.audio import HOUSE_RATE_HZ, Samples
+from entendre.core.errors import ModelError, RecognitionError
+from entendre.ports import Cancelled, InferenceCancelled, Transcript
+from entendre.speech.logmel import FRAMES_PER_S, log_mel
+from entendre.speech.whisper_tokens import WhisperTokens
+
+APPENDED_SILENCE_S = 2.0
+FULL_WINDOW_S = 30.0
+LONGEST_PIECE_S = 26.0
+SHORTEST_PIECE_S = 18.0
+SHORTEST_SPEECH_S = 0.1
+TOKENS_PER_S = 12.0
+SPARE_TOKENS = 12
+PROMPT_TOKENS = 96
+THOROUGH_BEAMS = 5
+NO_SPEECH_LIMIT = 0.55
+CONFIDENCE_FLOOR = 0.3
+LOUDEST_OF_SILENCE = 48
+AUTO = "auto"
+_REPEATED = re.compile(
+    r"(?P<block>.{12,}?|[^\x00-\u2e7f]{4,}?)(?:[\s.,!?。，！？]*(?P=block))+[\s.,!?。，！？]*", re.I | re.S
+)
+_ISO_OF_WHISPER = {"tl": "fil", "jw": "jv", "no": "nb"}
+_WHISPER_OF_ISO = {iso: own for own, iso in _ISO_OF_WHISPER.items()} | {"yue": "zh", "cmn": "zh"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    text: str
+    log_probability: float
+    no_speech: float
+
+
+class WhisperRecognizer:
+    """A multilingual or English-only Whisper. One inference runs on one thread; `workers` may run at once."""
+
+    def __init__(self, name: str, files: Mapping[str, Path], *, workers: int = 2) -> None:
+        """Load from `model.bin` (or its parts in order), `config.json`, `vocabulary.*` and `tokenizer.json`.
+
+        Raises: ModelError.
+        """
+        self.name = name
+        try:
+            self._tokens = _load_tokens(files)
+            self._model = _load_model(name, files, workers)
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise ModelError(f"The model {name} could not be loaded.", detail=str(error)) from error
+        self._english_only = not self._model.is_multilingual
+        own = {"en"} if self._english_only else set(self._tokens.languages)
+        self.languages = frozenset(_ISO_OF_WHISPER.get(tag, tag) for tag in own)
+
+    def recognize(
+        self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False, cancelled: Cancelled
+    ) -> Transcript:
+        """Transcribe one utterance; `language` may be "auto". Empty text with a high `no_speech` if nobody spoke."""
+        if (
+            len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ
+            or int(np.abs(audio.astype(np.int32)).max()) < LOUDEST_OF_SILENCE
+        ):
+            return Transcript("", language, confidence=0.0, no_speech=1.0)
+        spoken = "" if language == AUTO else self._own_language(language)
+        found: list[_Decoded] = []
+        for piece in _pieces(audio):
+            _stop_if(cancelled)
+            encoded = self._encode(piece, thorough)
+            _stop_if(cancelled)
+            spoken = spoken or self._detect(encoded)
+            found.append(self._decode(encoded, piece, spoken, hints, thorough))
+        _stop_if(cancelled)
+        return _joined(found, _ISO_OF_WHISPER.get(spoken, spoken) if language == AUTO else language)
+
+    def _own_language(self, language: str) -> str:
+        base = language.replace("_", "-").split("-")[0].lower()
+        tag = _WHISPER_OF_ISO.get(base, base)
+        if self._english_only and tag == "en":
+            return tag
+        if self._english_only or tag not in self._tokens.languages:
+            raise RecognitionError(f"The recognizer {self.name} does not know the language {language}.")
+        return tag
+
+    def _encode(self, audio: Samples, thorough: bool) -> ctranslate2.StorageView:
+        silence_s = APPENDED_SILENCE_S
+        if thorough:
+            silence_s = max(silence_s, FULL_WINDOW_S - len(audio) / HOUSE_RATE_HZ)
+        spectrum = log_mel(audio, silence_s=silence_s)[:, : int(FULL_WINDOW_S * FRAMES_PER_S)]
+        return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(spectrum[None])))
+
+    def _detect(self, encoded: ctranslate2.StorageView) -> str:
+        if self._english_only:
+            return "en"
+        best: str = self._model.detect_language(encoded)[0][0][0]
+        return best.strip("<|>")
+
+    def _decode(
+        self, encoded: ctranslate2.StorageView, audio: Samples, language: str, hints: Sequence[str], thorough: bool
+    ) -> _Decoded:
+        prompt = self._prompt(language, hints)
+        spoken_s = len(audio) / HOUSE_RATE_HZ
+        result = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=THOROUGH_BEAMS if thorough else 1,
+            max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * spoken_s)),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        text = collapse_repeats(self._spoken_text(result.sequences_ids[0], spoken_s))
+        return _Decoded(text, result.scores[0], result.no_speech_prob)
+
+    def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
+        own = self._tokens
+        task = [own.start] if self._english_only else [own.start, own.languages[language], own.transcribe]
+        if not hints:
+            return task
+        return [own.previous, *own.encode(" " + ", ".join(hints))[:PROMPT_TOKENS], *task]
+
+    def _spoken_text(self, ids: Sequence[int], spoken_s: float) -> str:
+        """The text of segments that start before the audio's real end."""
+        kept: list[int] = []
+        inside, starts = True, True
+        for place in ids:
+            time_s = self._tokens.time_s(place)
+            if time_s is None:
+                if inside:
+                    kept.append(place)
+                continue
+            if starts:
+                inside = time_s < spoken_s
+            starts = not starts
+        return self._tokens.text(kept).strip()
+
+
+def collapse_repeats(text: str) -> str:
+    """A text that says one thing over and over, once: what a decoder does when it loops."""
+    match = _REPEATED.fullmatch(text)
+    if match is None or any(character.isdigit() for character in text):
+        return text
+    rest = text[match.end("block") :]
+    closing = rest[:1] if rest[:1] in ".!?。！？" else ""
+    return match["block"].strip(" ,，") + closing
+
+
+def _pieces(audio: Samples) -> Iterator[Samples]:
+    """The audio in pieces that fit one window, cut where it is quietest."""
+    longest, shortest = int(LONGEST_PIECE_S * HOUSE_RATE_HZ), int(SHORTEST_PIECE_S * HOUSE_RATE_HZ)
+    block = HOUSE_RATE_HZ // 10
+    while len(audio) > longest:
+        region = audio[shortest:longest].astype(np.float32)
+        energy = (region[: len(region) // block * block].reshape(-1, block) ** 2).sum(axis=1)
+        cut = shortest + int(energy.argmin()) * block + block // 2
+        yield audio[:cut]
+        audio = audio[cut:]
+    yield audio
+
+
+def _joined(found: Sequence[_Decoded], language: str) -> Transcript:
+    kept = [piece for piece in found if piece.text and piece.no_speech <= NO_SPEECH_LIMIT]
+    no_speech = min(piece.no_speech for piece in found)
+    if not kept:
+        return Transcript("", language, confidence=0.0, no_speech=max(no_speech, NO_SPEECH_LIMIT))
+    confidence = math.exp(sum(piece.log_probability for piece in kept) / len(kept))
+    return Transcript(" ".join(piece.text for piece in kept), language, confidence=confidence, no_speech=no_speech)
+
+
+def _stop_if(cancelled: Cancelled) -> None:
+    if cancelled():
+        raise InferenceCancelled
+
+
+def _load_tokens(files: Mapping[str, Path]) -> WhisperTokens:
+    vocabulary = next(path for name, path in files.items() if name.startswith("vocabulary."))
+    return WhisperTokens.load(vocabulary, files.get("tokenizer.json"))
+
+
+def _load_model(name: str, files: Mapping[str, Path], workers: int) -> ctranslate2.models.Whisper:
+    parts = [files[part] for part in sorted(files) if part.startswith("model.bin")]
+    contents = {"model.bin": b"".join(part.read_bytes() for part in parts)}
+    for small in files:
+        if small == "config.json" or small.startswith("vocabulary."):
+            contents[small] = files[small].read_bytes()
+    return ctranslate2.models.Whisper(name, files=contents, compute_type="int8", inter_threads=workers, intra_threads=1)
