@@ -1,1 +1,6 @@
-"""SQLite storage and its migrations."""
+"""The database: SQLite behind the store port, its migrations, and API keys."""
+
+from entendre.store.database import Database
+from entendre.store.sqlite import SqliteStore
+
+__all__ = ["Database", "SqliteStore"]

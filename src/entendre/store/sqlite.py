@@ -1,0 +1,172 @@
+"""The store port over SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from entendre.core.clock import Clock
+from entendre.ports import (
+    ActionKey,
+    ActionRecord,
+    Change,
+    ItemRow,
+    JobRow,
+    ListRow,
+    OutboxEvent,
+    RingRow,
+)
+from entendre.store.database import Database
+from entendre.store.rows import Versioned, loaded, save_item, save_versioned, select
+from entendre.system import new_id
+
+PRUNE_ROWS = 5_000
+"""Rows of one table that one pruning removes, so that it holds nobody up."""
+
+
+class SqliteStore:
+    """One region's rows of a SQLite database."""
+
+    def __init__(self, database: Database, clock: Clock, region: str = "home") -> None:
+        self.database = database
+        self.region = region
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock, region: str = "home") -> SqliteStore:
+        """Open or make the file. Raises: NewerDatabaseError, StoreError."""
+        return cls(await asyncio.to_thread(Database, path), clock, region)
+
+    async def write(self, change: Change) -> ActionRecord | None:
+        """Write a change, or return the record of the same action done before. Raises: ConflictError."""
+        return await self.database.write(lambda connection: self._write(connection, change))
+
+    async def jobs(self) -> tuple[JobRow, ...]:
+        """Every job that is not over."""
+        sql = select(JobRow, "jobs") + " WHERE region = ? AND ended_at_s IS NULL ORDER BY id"
+
+        def work(connection: sqlite3.Connection) -> tuple[JobRow, ...]:
+            return tuple(loaded(JobRow, record) for record in connection.execute(sql, (self.region,)))
+
+        return await self.database.read(work)
+
+    async def rings(self) -> tuple[RingRow, ...]:
+        """Rings that ring, and missed ones that nobody was told of."""
+        sql = select(RingRow, "rings") + " WHERE region = ? AND "
+        conditions = ("ended_at_s IS NULL", "state = 'missed' AND reported = 0 AND ended_at_s IS NOT NULL")
+
+        def work(connection: sqlite3.Connection) -> tuple[RingRow, ...]:
+            found = [row for some in conditions for row in connection.execute(sql + some, (self.region,))]
+            return tuple(sorted((loaded(RingRow, record) for record in found), key=lambda ring: ring.id))
+
+        return await self.database.read(work)
+
+    async def lists(self) -> tuple[tuple[ListRow, tuple[ItemRow, ...]], ...]:
+        """Every list with its items in order."""
+        return await self.database.read(self._lists)
+
+    async def begin_action(self, key: ActionKey, action: str) -> ActionRecord | None:
+        """Note an action with an outside effect before it is done; the record of an earlier attempt, if any."""
+
+        def work(connection: sqlite3.Connection) -> ActionRecord | None:
+            return self._note(connection, ActionRecord(key, "started", action))
+
+        return await self.database.write(work)
+
+    async def finish_action(self, key: ActionKey, result: str) -> None:
+        """Note that a begun action was done."""
+        sql = "UPDATE executed SET state = 'done', result = ? WHERE region = ? AND turn = ? AND idx = ?"
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(sql, (result, self.region, key.turn, key.index))
+
+        await self.database.write(work)
+
+    async def executed(self, key: ActionKey) -> ActionRecord | None:
+        """What is known of an action."""
+        return await self.database.read(lambda connection: self._executed(connection, key))
+
+    async def outbox(self, after_seq: int, limit: int) -> tuple[OutboxEvent, ...]:
+        """Announcements after a position, oldest first."""
+        sql = "SELECT topic, subject, change, seq, at_s FROM outbox WHERE region = ? AND seq > ? ORDER BY seq LIMIT ?"
+
+        def work(connection: sqlite3.Connection) -> tuple[OutboxEvent, ...]:
+            rows = connection.execute(sql, (self.region, after_seq, limit))
+            return tuple(OutboxEvent(*row) for row in rows)
+
+        return await self.database.read(work)
+
+    async def prune(self, before_s: float) -> int:
+        """Forget what ended or was done before a time; returns how many rows went."""
+        ages = (
+            ("executed", "turn, idx", "at_s"),
+            ("jobs", "id", "ended_at_s"),
+            ("rings", "id", "ended_at_s"),
+            ("outbox", "id", "at_s"),
+        )
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = 0
+            for table, key, age in ages:
+                old = f"SELECT {key} FROM {table} WHERE region = ? AND {age} < ? LIMIT {PRUNE_ROWS}"
+                sql = f"DELETE FROM {table} WHERE region = ? AND ({key}) IN ({old})"
+                gone += connection.execute(sql, (self.region, self.region, before_s)).rowcount
+            return gone
+
+        return await self.database.write(work)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the database."""
+        await self.database.close()
+
+    def _write(self, connection: sqlite3.Connection, change: Change) -> ActionRecord | None:
+        if change.once is not None:
+            earlier = self._note(connection, ActionRecord(change.once, "done", change.action, change.result))
+            if earlier is not None:
+                return earlier
+        versioned: tuple[Versioned, ...] = (*change.jobs, *change.rings, *change.lists)
+        for row in versioned:
+            save_versioned(connection, self.region, row)
+        for item in change.items:
+            save_item(connection, self.region, item)
+        for item_id in change.dropped_items:
+            connection.execute("DELETE FROM list_items WHERE region = ? AND id = ?", (self.region, item_id))
+        for event in change.events:
+            self._announce(connection, event)
+        return None
+
+    def _note(self, connection: sqlite3.Connection, record: ActionRecord) -> ActionRecord | None:
+        """Insert the record of an action, or return the one that is there."""
+        sql = (
+            "INSERT INTO executed (region, turn, idx, state, action, result, at_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING"
+        )
+        key = record.key
+        values = (self.region, key.turn, key.index, record.state, record.action, record.result, self._clock.wall())
+        if connection.execute(sql, values).rowcount:
+            return None
+        return self._executed(connection, key)
+
+    def _executed(self, connection: sqlite3.Connection, key: ActionKey) -> ActionRecord | None:
+        sql = "SELECT state, action, result FROM executed WHERE region = ? AND turn = ? AND idx = ?"
+        found = connection.execute(sql, (self.region, key.turn, key.index)).fetchone()
+        if found is None:
+            return None
+        state: Literal["started", "done"] = found[0]
+        return ActionRecord(key, state, found[1], found[2])
+
+    def _announce(self, connection: sqlite3.Connection, event: OutboxEvent) -> None:
+        sql = "INSERT INTO outbox (region, id, topic, subject, change, at_s) VALUES (?, ?, ?, ?, ?, ?)"
+        values = (self.region, new_id(), event.topic, event.subject, event.change, self._clock.wall())
+        connection.execute(sql, values)
+
+    def _lists(self, connection: sqlite3.Connection) -> tuple[tuple[ListRow, tuple[ItemRow, ...]], ...]:
+        rows = connection.execute(select(ListRow, "lists") + " WHERE region = ? ORDER BY id", (self.region,))
+        lists: list[ListRow] = [loaded(ListRow, record) for record in rows]
+        found = connection.execute(
+            select(ItemRow, "list_items") + " WHERE region = ? ORDER BY list, position", (self.region,)
+        )
+        items: list[ItemRow] = [loaded(ItemRow, record) for record in found]
+        return tuple((row, tuple(item for item in items if item.list == row.id)) for row in lists)
