@@ -184,8 +184,10 @@ def _model(entry: Mapping[str, Any]) -> Model:
     values = dict(entry)
     values["languages"] = frozenset(values["languages"])
     values["files"] = tuple(ModelFile(file["name"], file.get("bytes"), file.get("sha256")) for file in values["files"])
-    values["sources"] = tuple(
-        Source(**{name: tuple(value) if isinstance(value, list) else value for name, value in source.items()})
-        for source in values["sources"]
-    )
+    values["sources"] = tuple(_source(source) for source in values["sources"])
     return Model(**values)
+
+
+def _source(entry: Mapping[str, Any]) -> Source:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Source(**values)
