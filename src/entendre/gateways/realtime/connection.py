@@ -1,0 +1,124 @@
+"""One client of the Realtime protocol: its socket, its dialogue and, once it says something, its conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from entendre.gateways.realtime.profile import Caller, profile_of
+from entendre.gateways.realtime.settings import SEND_TIMEOUT_S, RealtimeSettings
+from entendre.gateways.realtime.talk import Talk
+from entendre.session.api import ConversationFactory, DeviceProfile
+from entendre.wire.failure import ProtocolFailed
+from entendre.wire.realtime import RealtimeCodec
+from entendre.wire.realtime_client import Received, Rejected, SessionUpdated
+from entendre.wire.realtime_server import Failed, ServerEvent, SessionChanged, SessionCreated
+
+log = logging.getLogger(__name__)
+
+CLOSE_CODES = {"event_too_large": WSCloseCode.MESSAGE_TOO_BIG, "binary_event": WSCloseCode.UNSUPPORTED_DATA}
+
+
+class Connection:
+    """Everything an idle client costs; `Talk` holds the rest and exists from the first audio or item on."""
+
+    __slots__ = ("_clock", "_factory", "_request", "_settings", "_socket", "_talk", "caller", "codec", "last_heard_s")
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        codec: RealtimeCodec,
+        caller: Caller,
+        factory: ConversationFactory,
+        settings: RealtimeSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._request = request
+        self._socket = socket
+        self._factory = factory
+        self._settings = settings
+        self._clock = clock
+        self._talk: Talk | None = None
+        self.codec = codec
+        self.caller = caller
+        self.last_heard_s = clock()
+
+    async def serve(self) -> None:
+        """Speak with the client until either side ends it."""
+        await self.send([SessionCreated(f"sess_{self.codec.name}", self.codec.config)])
+        try:
+            async for message in self._socket:
+                self.last_heard_s = self._clock()
+                if not await self._message(message):
+                    break
+        finally:
+            if self._talk is not None:
+                await self._talk.end()
+
+    async def _message(self, message: WSMessage) -> bool:
+        """Follow one message; False ends the connection."""
+        if message.type is WSMsgType.ERROR:
+            log.info("realtime connection broken", extra={"device": self.caller.device})
+            return False
+        if message.type is not WSMsgType.TEXT:
+            return await self._end(ProtocolFailed("binary_event", "Events are JSON text, not binary."))
+        received = self.codec.receive(message.data)
+        if isinstance(received, ProtocolFailed):
+            return await self._end(received)
+        await self._follow(received)
+        return not self._socket.closed
+
+    async def _follow(self, received: Received) -> None:
+        match received.event:
+            case Rejected(code, message, param, event_id):
+                await self.send([Failed("invalid_request_error", code, message, param, event_id)])
+            case SessionUpdated():
+                await self.send([SessionChanged(f"sess_{self.codec.name}", self.codec.config)])
+                if self._talk is not None:
+                    self._talk.reconfigure()
+            case event:
+                if self._talk is None:
+                    self._talk = Talk(self, self._factory)
+                await self._talk.follow(event, received.id)
+
+    async def _end(self, failure: ProtocolFailed) -> bool:
+        log.info("realtime client broke the protocol", extra={"device": self.caller.device, "code": failure.code})
+        await self.send([Failed("invalid_request_error", failure.code, failure.message)])
+        await self.close(CLOSE_CODES.get(failure.code, WSCloseCode.INVALID_TEXT), failure.code)
+        return False
+
+    def profile(self) -> DeviceProfile:
+        """The device as a session sees it, by the client's present settings."""
+        return profile_of(self.codec.config, self.caller, self._settings)
+
+    async def send(self, events: Iterable[ServerEvent]) -> None:
+        """Send events in order. A client that takes none of them for `SEND_TIMEOUT_S` is dropped."""
+        for event in events:
+            text = self.codec.send(event)
+            if text is None or self._socket.closed:
+                continue
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self._socket.send_str(text)
+            except TimeoutError:
+                log.warning("realtime client too slow", extra={"device": self.caller.device})
+                self.drop()
+            except ConnectionError:
+                return
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye and end the connection; drops a client that does not answer."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._socket.close(code=code, message=reason.encode("ascii", "replace")[:120])
+        except TimeoutError:
+            self.drop()
+
+    def drop(self) -> None:
+        """Cut the connection without a word."""
+        if self._request.transport is not None:
+            self._request.transport.abort()

@@ -1,0 +1,115 @@
+"""The Realtime protocol over WebSocket, for any number of clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from aiohttp import WSCloseCode, web
+
+from entendre.gateways.realtime.connection import Connection
+from entendre.gateways.realtime.profile import Caller
+from entendre.gateways.realtime.settings import SWEEP_S, RealtimeSettings
+from entendre.session.api import ConversationFactory
+from entendre.system import new_id
+from entendre.wire.realtime import MAX_EVENT_BYTES, Dialect, RealtimeCodec, SessionConfig
+
+log = logging.getLogger(__name__)
+
+SUBPROTOCOL = "realtime"
+BETA = "realtime=v1"
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+MAX_CALLER_CHARS = 64
+_KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT = 60, 15, 4
+
+
+class RealtimeGateway:
+    """Serves `/v1/realtime`. Whoever may connect was checked before `handle`."""
+
+    def __init__(
+        self,
+        factory: ConversationFactory,
+        settings: RealtimeSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._factory = factory
+        self._settings = settings or RealtimeSettings()
+        self._clock = clock
+        self._connections: set[Connection] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._default = SessionConfig(model=self._settings.model, voice=self._settings.voice)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it goes."""
+        if len(self._connections) >= self._settings.max_connections:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "30"}, text="too many connections")
+        response = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_EVENT_BYTES, autoping=True, timeout=2.0
+        )
+        await response.prepare(request)
+        _keep_alive(request)
+        connection = self._connection(request, response)
+        self._connections.add(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep())
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+        return response
+
+    def _connection(self, request: web.Request, response: web.WebSocketResponse) -> Connection:
+        name = new_id().replace("-", "")[8:24]
+        query = request.query
+        caller = Caller(
+            device=query.get("device", "")[:MAX_CALLER_CHARS] or f"realtime-{name}",
+            room=query.get("room", "")[:MAX_CALLER_CHARS] or None,
+            language=query.get("language", "")[:MAX_CALLER_CHARS] or None,
+        )
+        codec = RealtimeCodec(name, _dialect(request), self._default)
+        return Connection(request, response, codec, caller, self._factory, self._settings, self._clock)
+
+    async def close(self) -> None:
+        """Say goodbye to every client; for a server that shuts down."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
+        goodbyes = [connection.close(WSCloseCode.GOING_AWAY, "going_away") for connection in self._connections]
+        await asyncio.gather(*goodbyes, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """One task for all connections: a timer each would cost more memory than the rest of an idle client."""
+        while True:
+            await asyncio.sleep(min(SWEEP_S, self._settings.idle_timeout_s))
+            oldest_s = self._clock() - self._settings.idle_timeout_s
+            idle = [connection for connection in self._connections if connection.last_heard_s < oldest_s]
+            goodbyes = [connection.close(WSCloseCode.POLICY_VIOLATION, "idle_timeout") for connection in idle]
+            await asyncio.gather(*goodbyes, return_exceptions=True)
+
+
+def _dialect(request: web.Request) -> Dialect:
+    asked = request.headers.get("OpenAI-Beta", "")
+    offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    return Dialect.BETA if BETA in asked or BETA_SUBPROTOCOL in offered else Dialect.CURRENT
+
+
+def _keep_alive(request: web.Request) -> None:
+    """Let the kernel find dead peers; it costs no task and no memory here."""
+    raw = request.get_extra_info("socket")
+    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError, AttributeError):  # not every platform names these options
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)
