@@ -18,15 +18,14 @@ def needed_silence_s(policy: Policy, draft: DraftUnderstood | None) -> float:
         return policy.undrafted_s
     if draft.empty:
         return policy.empty_s
-    match draft.completeness:
-        case Completeness.COMPLETE:
-            return policy.complete_s if draft.sure else policy.unsure_s
-        case Completeness.EXTENDABLE:
-            return policy.extendable_s
-        case Completeness.INCOMPLETE:
-            return policy.incomplete_s
-        case Completeness.UNKNOWN:
-            return policy.unknown_s
+    if draft.completeness is Completeness.COMPLETE and not draft.sure:
+        return policy.unsure_s
+    return {
+        Completeness.COMPLETE: policy.complete_s,
+        Completeness.EXTENDABLE: policy.extendable_s,
+        Completeness.INCOMPLETE: policy.incomplete_s,
+        Completeness.UNKNOWN: policy.unknown_s,
+    }[draft.completeness]
 
 
 def settled(earlier: DraftUnderstood | None, later: DraftUnderstood) -> bool:

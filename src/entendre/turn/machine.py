@@ -101,15 +101,13 @@ def _abandon(
 
 def _on_frame_scored(state: TurnState, event: ev.FrameScored, now: float) -> Step:
     state = replace(state, position_s=event.end_s, frame_now=now)
-    match state.phase:
-        case Phase.IDLE:
-            return state, ()
-        case Phase.LISTENING:
-            return _frame_while_listening(state, event, now)
-        case Phase.HEARING:
-            return _frame_while_hearing(state, event, now)
-        case Phase.BUSY:
-            return _frame_while_busy(state, event)
+    if state.phase is Phase.LISTENING:
+        return _frame_while_listening(state, event, now)
+    if state.phase is Phase.HEARING:
+        return _frame_while_hearing(state, event, now)
+    if state.phase is Phase.BUSY:
+        return _frame_while_busy(state, event)
+    return state, ()
 
 
 def _frame_while_listening(state: TurnState, frame: ev.FrameScored, now: float) -> Step:
@@ -289,7 +287,8 @@ def _on_reply_done(state: TurnState, event: ev.ReplyDone, now: float) -> Step:
         return state, ()
     answered = state.answering
     state = replace(state, answering=False)
-    if state.mode is ListenMode.CONTINUOUS or state.resume_listening or event.expects_reply:
+    listens = state.resume_listening or event.expects_reply
+    if state.mode is ListenMode.CONTINUOUS or (listens and state.mode is not ListenMode.MANUAL):
         return _listen_after_reply(state, now), ()
     state = replace(state, phase=Phase.IDLE, activity=QUIET, reopen_from_s=None)
     return state, (do.EndListening("answered"),) if answered else ()
@@ -297,7 +296,6 @@ def _on_reply_done(state: TurnState, event: ev.ReplyDone, now: float) -> Step:
 
 def _listen_after_reply(state: TurnState, now: float) -> TurnState:
     """Open the microphone after a reply, past the reply's echo where the device hears itself."""
-    mode = ListenMode.AUTO if state.mode is ListenMode.MANUAL else state.mode
     trusted = hears_user(state.policy)
     tail_s = state.policy.echo_tail_s if state.policy.listens_while_speaking and not trusted else 0.0
     activity = state.activity if trusted else QUIET
@@ -307,7 +305,6 @@ def _listen_after_reply(state: TurnState, now: float) -> TurnState:
     return replace(
         state,
         phase=Phase.LISTENING,
-        mode=mode,
         floor_s=floor_s,
         listening_now=now,
         activity=activity,

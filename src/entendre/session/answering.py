@@ -1,0 +1,319 @@
+"""Committed turns: from the words to the plan, the actions, the reply and its end; and what is said unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from entendre.core.audio import Samples
+from entendre.core.errors import EntendreError, OverloadedError
+from entendre.core.plan import DeviceView, Mentioned, Plan, World
+from entendre.core.understanding import Understanding
+from entendre.ports import Transcript
+from entendre.session import api
+from entendre.session.assistant import Assistant
+from entendre.session.commit import Committer
+from entendre.session.drafts import Context, DraftRecord
+from entendre.session.hearing import Heard, Hearing
+from entendre.session.rings import Rings
+from entendre.session.speaking import Playback, Prepared, Sound, play
+from entendre.session.tones import ring_tone
+from entendre.session.trace import Trace
+from entendre.turn import events as ev
+
+log = logging.getLogger(__name__)
+
+Emit = Callable[[api.SessionEvent], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One committed turn."""
+
+    id: str
+    trace: Trace
+    world: World
+    prepared: Prepared | None = None
+    outcome: api.Outcome = api.Outcome.ANSWERED
+    expects_reply: bool = False
+    spoke: bool = False
+
+
+@dataclass(slots=True)
+class Answering:
+    """Answers one conversation's turns, one at a time."""
+
+    assistant: Assistant
+    profile: api.DeviceProfile
+    emit: Emit
+    link: api.DeviceLink
+    post: Callable[[ev.TurnEvent], None]
+    stream_s: Callable[[], float]
+    rings: Rings = field(init=False)
+    _committer: Committer = field(init=False)
+    _task: asyncio.Task[None] | None = None
+    _turn: Turn | None = None
+    _playback: Playback | None = None
+    _typed: deque[str | None] = field(default_factory=deque)
+    _announcements: deque[str] = field(default_factory=deque)
+    _unanswered: tuple[Turn, Heard, Plan | None] | None = None
+    _mentioned: Mentioned = field(default_factory=Mentioned)
+
+    def __post_init__(self) -> None:
+        self.rings = Rings(self.assistant.clock)
+        self._committer = Committer(self.assistant, self.link)
+
+    # -- what the conversation asks for ------------------------------------------------------------------------------
+
+    def context(self) -> Context:
+        """What the utterance under way is understood in."""
+        speaks = self.assistant.voice_for(self.profile.language) is not None and self.profile.auto_respond
+        hearing = Hearing(self.assistant, self.profile.language)
+        return Context(self._world(), hearing, self.profile.language, self.profile.speed, speaks)
+
+    def ask(self, text: str | None) -> None:
+        """Answer typed text, or (None) the last committed turn. Raises: OverloadedError when many wait."""
+        if len(self._typed) >= self.assistant.limits.announcements:
+            raise OverloadedError("Too many requests wait for an answer.")
+        self._typed.append(text)
+
+    def announce(self, text: str) -> None:
+        """Say a text when nobody speaks. Raises: OverloadedError when many wait."""
+        if len(self._announcements) >= self.assistant.limits.announcements:
+            raise OverloadedError("Too many announcements wait on this speaker.")
+        self._announcements.append(text)
+
+    def typed_waits(self) -> bool:
+        """Whether a request waits to be answered."""
+        return bool(self._typed)
+
+    def next_at(self) -> float | None:
+        """When something is to be said unasked, in monotonic seconds."""
+        return self.rings.next_at()
+
+    def played(self, reply: str, seconds: float) -> None:
+        """The client reports how much of a reply it played."""
+        if self._playback is not None and self._playback.reply == reply:
+            self._playback.reported_s = max(0.0, seconds)
+
+    def answer_spoken(self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None) -> None:
+        """Answer an utterance."""
+        self._turn = Turn(turn, trace, record.world if record is not None else self._world())
+        self._begin(self._spoken(self._turn, audio, record))
+
+    def begin_typed(self) -> None:
+        """Answer the request that waits first."""
+        text = self._typed.popleft()
+        if text is None and self._unanswered is not None:
+            turn, heard, plan = self._unanswered
+            self._unanswered, self._turn = None, turn
+            self._begin(self._respond(turn, heard, plan))
+        elif text is None:
+            self._begin(self._nothing_to_answer())
+        else:
+            self._turn = Turn(self.assistant.new_id(), Trace(), self._world())
+            self._begin(self._typed_turn(self._turn, text))
+
+    def begin_unasked(self) -> bool:
+        """Sound a ring or an announcement if one is due; whether one was begun."""
+        if self.rings.news:
+            self._begin(self._tell_rings())
+        elif self.rings.sounding():
+            self._begin(self._sound_rings())
+        elif self._announcements:
+            self._begin(self._unasked(self._announcements.popleft()))
+        else:
+            return False
+        return True
+
+    async def stop(self, *, interrupted: bool) -> None:
+        """Stop what is being prepared or said; actions that were committed are finished all the same."""
+        task, self._task = self._task, None
+        turn, self._turn = self._turn, None
+        if task is None or task.done():
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await self._end_playback(interrupted=True)
+        if turn is not None:
+            outcome = api.Outcome.INTERRUPTED if interrupted else api.Outcome.CANCELLED
+            await self.emit(api.TurnEnded(turn.id, outcome, dict(turn.trace.spans)))
+
+    async def close(self) -> None:
+        """The connection is gone."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    # -- turns -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.create_task(self._guarded(work, self._turn), name="answer")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], turn: Turn | None) -> None:
+        """Task root of a turn: whatever goes wrong ends this turn alone, and is told."""
+        try:
+            await work
+        except EntendreError as error:
+            await self._fail(turn, error.code, error.public_message)
+        except Exception:
+            log.exception("turn failed", extra={"turn": turn.id if turn else ""})
+            await self._fail(turn, EntendreError.code, EntendreError().public_message)
+        finally:
+            if turn is not None and turn.prepared is not None:
+                await turn.prepared.discard()
+        self._turn = None
+        self.post(ev.ReplyDone(expects_reply=turn.expects_reply if turn is not None else bool(self.rings.current())))
+
+    async def _fail(self, turn: Turn | None, code: str, message: str) -> None:
+        await self._end_playback(interrupted=True)
+        await self.emit(api.TurnFailed(turn.id if turn else "", code, message))
+        if turn is not None:
+            await self.emit(api.TurnEnded(turn.id, api.Outcome.FAILED, dict(turn.trace.spans)))
+
+    async def _spoken(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> None:
+        heard, plan = await self._final(turn, audio, record)
+        turn.trace.mark("draft_s", self.stream_s())
+        language = heard.transcript.language or self.profile.language
+        await self.emit(api.TurnCommitted(turn.id, "" if heard.empty else heard.transcript.text, language))
+        if heard.empty:
+            await self.emit(api.TurnEnded(turn.id, api.Outcome.NOTHING_HEARD, dict(turn.trace.spans)))
+        elif self.profile.auto_respond:
+            await self._respond(turn, heard, plan)
+        else:
+            self._unanswered = (turn, heard, plan)
+
+    async def _final(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> tuple[Heard, Plan | None]:
+        """What was said, and the plan if the draft already made one."""
+        hearing = Hearing(self.assistant, self.profile.language)
+        draft: Heard | None = None
+        if record is not None:
+            try:
+                if record.task is not None:
+                    await record.task
+            finally:
+                draft, turn.prepared = record.heard, record.prepared
+        heard = await hearing.final(audio, turn.world, draft)
+        if record is None or heard is not draft:
+            return heard, None
+        return heard, record.plan
+
+    async def _typed_turn(self, turn: Turn, text: str) -> None:
+        self._mark(turn, "commit_s")
+        await self.emit(api.TurnCommitted(turn.id, text, self.profile.language))
+        understanding = self.assistant.planner.understand(text, self.profile.language, turn.world)
+        heard = Heard(Transcript(text, self.profile.language), understanding)
+        await self._respond(turn, heard, None)
+
+    async def _nothing_to_answer(self) -> None:
+        await self.emit(api.TurnFailed("", "invalid_input", "There is nothing to answer yet."))
+
+    async def _respond(self, turn: Turn, heard: Heard, plan: Plan | None) -> None:
+        plan = plan or await self._plan(turn, heard.understanding)
+        self._mark(turn, "understood_s")
+        await self.emit(api.TurnUnderstood(turn.id, heard.understanding, plan))
+        keep = self.assistant.keeper.start
+        arguments = {"turn": turn.id, "device": self.profile.device, "language": self.profile.language}
+        failed = await asyncio.shield(keep(self._committer.durable(plan, **arguments), "durable-actions"))
+        effects = keep(self._committer.effects(plan, **arguments), "effects")
+        await asyncio.wait({effects}, timeout=self.assistant.limits.side_effect_grace_s)
+        self._mark(turn, "acted_s")
+        if effects.done():
+            failed = [*failed, *effects.result()]
+        self._mentioned = self.assistant.planner.mentioned(turn.world, heard.understanding, plan)
+        turn.expects_reply = plan.expects_reply and not failed
+        turn.outcome = api.Outcome.NOT_UNDERSTOOD if plan.refusal else api.Outcome.ANSWERED
+        await self._speak(turn, self._failure_text(failed) if failed else plan.reply)
+        if not effects.done() and (late := await asyncio.shield(effects)):
+            await self._speak(turn, self._failure_text(late))
+        await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
+
+    async def _plan(self, turn: Turn, understanding: Understanding) -> Plan:
+        async with asyncio.timeout(self.assistant.limits.planning_s):
+            return await self.assistant.planner.plan(understanding, turn.world)
+
+    def _failure_text(self, failed: list[EntendreError]) -> str:
+        return self.assistant.planner.phrase(failed[0].code, self.profile.language)
+
+    def _mark(self, turn: Turn, name: str) -> None:
+        turn.trace.mark(name, self.stream_s())
+
+    # -- sound -------------------------------------------------------------------------------------------------------
+
+    async def _speak(self, turn: Turn, text: str) -> None:
+        if not text:
+            return
+        prepared = turn.prepared if turn.prepared is not None and turn.prepared.text == text else None
+        self._mark(turn, "synthesis_s")
+        sound = self._sound(text, prepared)
+        await self._play(sound, turn.id, expects_reply=turn.expects_reply, trace=turn.trace)
+        turn.trace.mark("played_s", self.stream_s(), replace=True)
+
+    def _sound(self, text: str, prepared: Prepared | None = None) -> Sound:
+        if prepared is not None:
+            return Sound(text, prepared.rate_hz, prepared.chunks())
+        voice = self.assistant.voice_for(self.profile.language)
+        if voice is None:
+            return Sound(text, 24_000, None)
+        chunks = voice.synthesize(text, language=self.profile.language, speed=self.profile.speed)
+        return Sound(text, voice.rate_hz, chunks)
+
+    async def _play(self, sound: Sound, turn: str, *, expects_reply: bool, trace: Trace | None = None) -> None:
+        reply = self.assistant.new_id()
+        clock, lead_s = self.assistant.clock, self.profile.reply_lead_s
+        playback = self._playback = Playback(reply, turn, sound.rate_hz, lead_s, clock)
+        self.post(ev.ReplyBegan())
+        if trace is not None:
+            playback.on_first_audio = lambda: trace.mark("first_audio_s", self.stream_s())
+        limit_s = self.assistant.limits.delivery_s
+        await play(playback, sound, self.link, expects_reply=expects_reply, delivery_s=limit_s)
+
+    async def _end_playback(self, *, interrupted: bool) -> None:
+        playback, self._playback = self._playback, None
+        if playback is not None and not playback.ended:
+            await self.emit(api.ReplyEnded(playback.reply, playback.turn, playback.heard_s(), interrupted))
+
+    async def _unasked(self, text: str) -> None:
+        await self._play(self._sound(text), "", expects_reply=False)
+
+    async def _tell_rings(self) -> None:
+        news, self.rings.news = self.rings.news, []
+        for change, ring in news:
+            started = change == "started"
+            await self.emit(api.RingStarted(ring.id, ring.kind, ring.name) if started else api.RingStopped(ring.id))
+
+    async def _sound_rings(self) -> None:
+        """The tone, and now and then what it is for; the microphone opens afterwards, for "stop"."""
+        ringing = self.rings.sounding()
+        spoken = " ".join(dict.fromkeys(ring.text for ring in ringing if ring.sounded % 3 == 0))
+        sound = self._sound(spoken)
+        with_tone = Sound(spoken, sound.rate_hz, _after(ring_tone(sound.rate_hz), sound if spoken else None))
+        self.rings.sounded()
+        await self._play(with_tone, "", expects_reply=True)
+        self.rings.sounded()
+
+    # -- context -----------------------------------------------------------------------------------------------------
+
+    def _world(self) -> World:
+        profile = self.profile
+        device = DeviceView(
+            id=profile.device,
+            room=profile.room,
+            volume=profile.volume,
+            speaking=self._playback is not None and not self._playback.ended,
+            tools=profile.tools,
+        )
+        recent_s = self.assistant.clock.wall() - self._mentioned.at_s
+        mentioned = self._mentioned if recent_s <= self.assistant.limits.memory_s else Mentioned()
+        return self.assistant.household.world(device, mentioned)
+
+
+async def _after(tone: bytes, sound: Sound | None) -> AsyncIterator[bytes]:
+    yield tone
+    if sound is not None and sound.chunks is not None:
+        async for chunk in sound.chunks:
+            yield chunk

@@ -1,0 +1,126 @@
+"""What all conversations of a process share: engines, the planner, the household's state, and the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from entendre.core.actions import Action
+from entendre.core.clock import Clock
+from entendre.core.plan import DeviceView, Mentioned, Plan, World
+from entendre.core.understanding import Understanding
+from entendre.ports import Recognizer, Vad, Voice, WakeWord
+
+
+class Planner(Protocol):
+    """Understanding and planning; `entendre.skills.planner` provides it."""
+
+    def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
+        """What a sentence means. Budget: 5 ms."""
+        ...
+
+    async def plan(self, understanding: Understanding, world: World) -> Plan:
+        """What to say and do. Reads, never writes."""
+        ...
+
+    def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
+        """What the next turn may refer to."""
+        ...
+
+    def phrase(self, key: str, language: str, **values: object) -> str:
+        """A reply of the conversation itself, such as "action_failed" or "timer_done"."""
+        ...
+
+
+class Household(Protocol):
+    """The world that planning reads and that actions change."""
+
+    def world(self, device: DeviceView, mentioned: Mentioned) -> World:
+        """Everything that planning may read, now."""
+        ...
+
+    async def execute(self, action: Action, *, turn: str, index: int, device: str, language: str) -> None:
+        """Do one action of a committed turn, once per `(turn, index)` however often it is asked.
+
+        Raises: ActionError, StoreError.
+        """
+        ...
+
+
+_T = TypeVar("_T")
+
+
+class Keeper:
+    """Owns work that must be finished although the connection that began it is gone."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
+        """Run it; await the task through `asyncio.shield`."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Wait for everything under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Announcer(Protocol):
+    """Says things on other speakers."""
+
+    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
+        """Announce on every other speaker (of a room); how many there are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one conversation."""
+
+    uplink_backlog_s: float = 180.0
+    """Audio that may wait to be heard: a client may send a whole recording at once, not an endless one."""
+    utterance_s: float = 20.0
+    pushed_utterance_s: float = 60.0
+    typed_chars: int = 2_000
+    announcements: int = 8
+    recognition_s: float = 8.0
+    planning_s: float = 4.0
+    delivery_s: float = 5.0
+    action_s: float = 4.0
+    side_effect_grace_s: float = 0.05
+    """How long a reply waits for effects outside the database; a later failure is corrected aloud."""
+    memory_s: float = 300.0
+    """How long "it" and "there" refer to an earlier turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """The shared parts. `draft_recognizer` may be a quicker engine than `recognizer`, which has the last word.
+
+    `voices` maps a language to its voice; a language without one gets text replies. `busy`: 0 idle … 1 and more when
+    inference queues, so that drafts can be spared.
+    """
+
+    clock: Clock
+    recognizer: Recognizer
+    voices: Mapping[str, Voice]
+    vad: Vad
+    planner: Planner
+    household: Household
+    announcer: Announcer
+    wake_word: WakeWord | None = None
+    draft_recognizer: Recognizer | None = None
+    busy: Callable[[], float] = lambda: 0.0
+    new_id: Callable[[], str] = lambda: ""
+    limits: Limits = field(default_factory=Limits)
+    keeper: Keeper = field(default_factory=Keeper)
+
+    def voice_for(self, language: str) -> Voice | None:
+        """The voice of a language tag, or of its base language."""
+        return self.voices.get(language) or self.voices.get(language.split("-")[0])

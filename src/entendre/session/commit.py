@@ -1,0 +1,84 @@
+"""Carrying a committed plan out: durable actions before the reply, other effects beside it, failures said aloud."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from entendre.core import actions as act
+from entendre.core.errors import ActionError, EntendreError
+from entendre.core.plan import Plan
+from entendre.session.api import DeviceLink
+from entendre.session.assistant import Assistant
+
+log = logging.getLogger(__name__)
+
+DEVICE_ACTIONS = (
+    act.SetVolume,
+    act.AdjustVolume,
+    act.SetMuted,
+    act.ControlMedia,
+    act.CallDeviceTool,
+)
+DURABLE_ACTIONS = (
+    act.StartTimer,
+    act.ChangeTimer,
+    act.CreateAlarm,
+    act.ChangeAlarm,
+    act.CreateReminder,
+    act.ChangeReminder,
+    act.AddItem,
+    act.RemoveItem,
+    act.CompleteItem,
+    act.ClearList,
+    act.StopRinging,
+)
+"""What the household remembers: a reply that acknowledges one is spoken only after it is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Runs the actions of one conversation's turns."""
+
+    assistant: Assistant
+    link: DeviceLink
+
+    async def durable(self, plan: Plan, *, turn: str, device: str, language: str) -> list[EntendreError]:
+        """Do what must be on disk before anything is acknowledged; the errors of what failed."""
+        numbered = [(index, a) for index, a in enumerate(plan.actions) if isinstance(a, DURABLE_ACTIONS)]
+        return await self._all(numbered, turn=turn, device=device, language=language)
+
+    async def effects(self, plan: Plan, *, turn: str, device: str, language: str) -> list[EntendreError]:
+        """Do everything else: appliances, other speakers, this device; the errors of what failed."""
+        numbered = [(index, a) for index, a in enumerate(plan.actions) if not isinstance(a, DURABLE_ACTIONS)]
+        return await self._all(numbered, turn=turn, device=device, language=language)
+
+    async def _all(
+        self, numbered: Iterable[tuple[int, act.Action]], *, turn: str, device: str, language: str
+    ) -> list[EntendreError]:
+        errors: list[EntendreError] = []
+        for index, action in numbered:
+            try:
+                async with asyncio.timeout(self.assistant.limits.action_s):
+                    await self._one(action, turn=turn, index=index, device=device, language=language)
+            except TimeoutError:
+                errors.append(ActionError(detail=f"{action.type} timed out"))
+            except EntendreError as error:
+                errors.append(error)
+        for failed in errors:
+            log.warning("action failed", extra={"turn": turn, "device": device, "code": failed.code})
+        return errors
+
+    async def _one(self, action: act.Action, *, turn: str, index: int, device: str, language: str) -> None:
+        if isinstance(action, act.StopSpeaking):
+            await self.link.perform(action)
+        elif isinstance(action, DEVICE_ACTIONS):
+            if not await self.link.perform(action):
+                raise ActionError(detail=f"this device can't {action.type}")
+        elif isinstance(action, act.Broadcast):
+            if self.assistant.announcer.broadcast(action.text, room=action.room, origin=device) == 0:
+                raise ActionError(detail="no other speaker is connected")
+        else:
+            await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)

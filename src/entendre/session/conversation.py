@@ -1,0 +1,368 @@
+"""One connection's session: the inbox, the turn machine, and what the machine asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
+from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError
+from entendre.session.answering import Answering
+from entendre.session.api import (
+    DeviceLink,
+    DeviceProfile,
+    ListeningEnded,
+    ListenMode,
+    Outcome,
+    PartialHeard,
+    SessionEvent,
+    SpeechStarted,
+    SpeechStopped,
+    TurnEnded,
+    TurnFailed,
+    WakeHeard,
+)
+from entendre.session.assistant import Assistant
+from entendre.session.drafts import Drafts
+from entendre.session.policy import policy_for
+from entendre.session.trace import Trace
+from entendre.session.uplink import UplinkBuffer
+from entendre.turn import actions as do
+from entendre.turn import events as ev
+from entendre.turn.barge_in import hears_user
+from entendre.turn.machine import step
+from entendre.turn.state import Phase, deadline, initial_state
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = HOUSE_FORMAT.byte_count(0.1)
+"""Uplink audio is heard in pieces of at most this, so that a long push is not one long step."""
+
+BURST_S = 0.5
+"""With more audio than this waiting, the stream is a recording: it waits for its drafts instead of outrunning them."""
+
+MIN_TICK_S = 0.05
+IDLE_KEEP_S = 1.0
+
+
+AtPosition = Callable[[float], ev.TurnEvent]
+"""An event that the client caused, made when its place in the uplink is reached. Units: stream seconds."""
+
+
+@dataclass(slots=True)
+class OpenTurn:
+    """An utterance under way."""
+
+    number: int
+    id: str
+    trace: Trace
+    partial: str = ""
+
+
+class LiveConversation:
+    """Implements `session.api.Conversation` over the shared engines."""
+
+    def __init__(self, assistant: Assistant, profile: DeviceProfile, link: DeviceLink) -> None:
+        self._assistant = assistant
+        self._link = link
+        self.profile = profile
+        self._state = initial_state(policy_for(profile, assistant.limits, assistant.busy()))
+        self._buffer = UplinkBuffer(assistant.limits.pushed_utterance_s + 5.0)
+        self._inbox: deque[bytes | DeviceProfile | AtPosition] = deque()
+        self._inside: deque[ev.TurnEvent] = deque()
+        self._waiting_bytes = 0
+        self._awake = asyncio.Event()
+        self._closing = False
+        self._vad = assistant.vad.open()
+        self._scored_s = 0.0
+        self._vad_cold = True
+        wakes = profile.mode is ListenMode.WAKE and assistant.wake_word is not None
+        self._wake = assistant.wake_word.open(profile.wake_words) if wakes and assistant.wake_word else None
+        self._turn: OpenTurn | None = None
+        self._drafts = Drafts(assistant, self._post_inside)
+        self._answering = Answering(assistant, profile, self._emit, link, self._post_inside, self._stream_s)
+
+    # -- the gateway's side ------------------------------------------------------------------------------------------
+
+    def hear(self, pcm16: bytes) -> None:
+        """Uplink audio: little-endian mono PCM16 at 16 kHz. Raises: OverloadedError when too much waits."""
+        if HOUSE_FORMAT.seconds(self._waiting_bytes + len(pcm16)) > self._assistant.limits.uplink_backlog_s:
+            raise OverloadedError("Too much audio is waiting. Send it at the speed it was recorded.")
+        for start in range(0, len(pcm16), PIECE_BYTES):
+            self._inbox.append(pcm16[start : start + PIECE_BYTES])
+        self._waiting_bytes += len(pcm16)
+        self._awake.set()
+
+    def start_listening(self, mode: ListenMode | None = None) -> None:
+        """The client opened its microphone."""
+        self._post(partial(ev.ListeningRequested, mode=mode))
+
+    def stop_listening(self) -> None:
+        """Push to talk was released, or the client commits its audio."""
+        self._post(ev.ListeningStopped)
+
+    def clear_audio(self) -> None:
+        """Forget uplink audio that was not committed."""
+        self._post(ev.AudioCleared)
+
+    def respond(self, text: str | None = None) -> None:
+        """Answer typed text, or the last committed turn. Raises: InvalidInputError for an overlong text."""
+        if text is not None and len(text) > self._assistant.limits.typed_chars:
+            raise InvalidInputError(f"A text may have at most {self._assistant.limits.typed_chars} characters.")
+        self._answering.ask(text)
+        self._awake.set()
+
+    def announce(self, text: str) -> None:
+        """Say a text that is no reply, after what is being said. Raises: OverloadedError when many wait."""
+        self._answering.announce(text)
+        self._awake.set()
+
+    def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
+        """Ring until `stop_ring`."""
+        self._answering.rings.start(ring, kind, name, text)
+        self._awake.set()
+
+    def stop_ring(self, ring: str) -> None:
+        """It was silenced, here or elsewhere."""
+        self._answering.rings.stop(ring)
+        self._awake.set()
+
+    def cancel_reply(self) -> None:
+        """Stop the reply being planned or spoken."""
+        self._post(lambda at_s: ev.TurnCancelled())
+
+    def played(self, reply: str, seconds: float) -> None:
+        """The client reports how much of a reply it played."""
+        self._answering.played(reply, seconds)
+
+    def reconfigure(self, profile: DeviceProfile) -> None:
+        """Use another profile from the next turn on."""
+        self._inbox.append(profile)
+        self._awake.set()
+
+    def close(self) -> None:
+        """End `run` after what is under way."""
+        self._closing = True
+        self._awake.set()
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until closed. A client that does not take its events ends it with OverloadedError."""
+        try:
+            await self._start()
+            while not (self._closing and self._settled()):
+                await self._work()
+                await self._rest()
+        finally:
+            await self._drafts.close()
+            await self._answering.close()
+
+    async def _start(self) -> None:
+        if self.profile.mode is ListenMode.CONTINUOUS:
+            await self._step(ev.ListeningRequested(0.0))
+
+    def _settled(self) -> bool:
+        return not self._inbox and not self._inside and self._state.phase is not Phase.BUSY
+
+    async def _work(self) -> None:
+        """Handle all that waits: own events first, then the client's in their order."""
+        self._awake.clear()
+        while True:
+            if self._inside:
+                await self._step(self._inside.popleft())
+            elif self._inbox and not self._must_wait():
+                await self._take(self._inbox.popleft())
+                await asyncio.sleep(0)
+            elif not await self._speak_up():
+                return
+
+    def _must_wait(self) -> bool:
+        """Whether the audio that is next has to wait for a draft, or (push to talk) for the turn before it."""
+        draft = self._state.draft
+        if not isinstance(self._inbox[0], bytes):
+            return False
+        if self._state.mode is ListenMode.MANUAL:
+            return self._state.phase is Phase.BUSY
+        working = self._state.phase is Phase.HEARING and draft is not None and draft.understood is None
+        return working and HOUSE_FORMAT.seconds(self._waiting_bytes) > BURST_S
+
+    async def _rest(self) -> None:
+        """Wait for the next thing, or for a deadline."""
+        now = self._assistant.clock.monotonic()
+        due = [at for at in (deadline(self._state), self._answering.next_at()) if at is not None]
+        if self._inside or self._awake.is_set():
+            return
+        try:
+            async with asyncio.timeout(max(MIN_TICK_S, min(due) - now) if due else None):
+                await self._awake.wait()
+        except TimeoutError:
+            await self._step(ev.TimePassed())
+
+    async def _take(self, item: bytes | DeviceProfile | AtPosition) -> None:
+        if isinstance(item, bytes):
+            self._waiting_bytes -= len(item)
+            await self._hear(item)
+        elif isinstance(item, DeviceProfile):
+            self.profile = self._answering.profile = item
+            await self._step(ev.PolicyChanged(policy_for(item, self._assistant.limits, self._assistant.busy())))
+        else:
+            await self._step(item(self._buffer.end_s))
+
+    async def _hear(self, pcm16: bytes) -> None:
+        before_s = self._buffer.end_s
+        if self._state.phase is Phase.IDLE and self._state.mode is ListenMode.MANUAL:
+            await self._step(ev.ListeningRequested(before_s))
+        self._buffer.append(pcm16)
+        if self._wake is not None:
+            await self._hear_wake_word(pcm16)
+        deaf = self._state.phase is Phase.IDLE
+        deaf = deaf or (self._state.phase is Phase.BUSY and not hears_user(self._state.policy))
+        if deaf:
+            self._vad_cold = True
+            self._scored_s = self._buffer.end_s
+            await self._step(ev.FrameScored(before_s, self._scored_s, 0.0))
+        else:
+            if self._vad_cold:
+                self._vad.reset()
+                self._vad_cold, self._scored_s = False, before_s
+            await self._score(pcm16)
+        self._forget()
+
+    async def _score(self, pcm16: bytes) -> None:
+        frame_s = self._vad.frame_samples / HOUSE_RATE_HZ
+        for probability in self._vad.push(samples_of(pcm16)):
+            start_s, self._scored_s = self._scored_s, self._scored_s + frame_s
+            await self._step(ev.FrameScored(start_s, self._scored_s, probability))
+
+    async def _hear_wake_word(self, pcm16: bytes) -> None:
+        assert self._wake is not None
+        for detection in self._wake.push(samples_of(pcm16)):
+            if self._state.phase is Phase.HEARING:
+                continue
+            await self._emit(WakeHeard(detection.word, detection.end_s))
+            await self._step(ev.WakeWordHeard(detection.end_s))
+
+    def _forget(self) -> None:
+        state = self._state
+        keep_s = self._buffer.end_s - IDLE_KEEP_S
+        if state.phase is Phase.HEARING:
+            keep_s = min(keep_s, state.audio_from_s)
+        if state.reopen_from_s is not None:
+            keep_s = min(keep_s, state.reopen_from_s)
+        self._buffer.forget_before(keep_s)
+
+    def _post(self, event: AtPosition) -> None:
+        self._inbox.append(event)
+        self._awake.set()
+
+    def _post_inside(self, event: ev.TurnEvent) -> None:
+        self._inside.append(event)
+        self._awake.set()
+
+    def _stream_s(self) -> float:
+        """Now, on the uplink's clock."""
+        since_frame_s = self._assistant.clock.monotonic() - self._state.frame_now if self._state.frame_now else 0.0
+        return self._state.position_s + since_frame_s
+
+    async def _emit(self, event: SessionEvent) -> None:
+        """Send an event to the client. Raises: OverloadedError if it is not taken in time."""
+        try:
+            async with asyncio.timeout(self._assistant.limits.delivery_s):
+                await self._link.deliver(event)
+        except TimeoutError:
+            raise OverloadedError("The client does not take its events.", detail="delivery timed out") from None
+
+    # -- what the machine asks for -------------------------------------------------------------------------------------
+
+    async def _step(self, event: ev.TurnEvent) -> None:
+        if isinstance(event, ev.DraftUnderstood):
+            await self._show_partial(event)
+        self._state, actions = step(self._state, event, self._assistant.clock.monotonic())
+        for action in actions:
+            await self._do(action)
+
+    async def _do(self, action: do.TurnAction) -> None:
+        match action:
+            case do.StartTurn():
+                await self._start_turn(action)
+            case do.RecognizeDraft():
+                self._request_draft(action)
+            case do.DiscardDraft():
+                self._drafts.discard(action.draft)
+            case do.CommitTurn():
+                await self._commit(action)
+            case do.DropTurn():
+                await self._drop(action)
+            case do.StopReply():
+                await self._answering.stop(interrupted=action.reason != "cancelled")
+            case do.EndListening():
+                await self._emit(ListeningEnded(action.reason))
+
+    async def _start_turn(self, action: do.StartTurn) -> None:
+        policy = policy_for(self.profile, self._assistant.limits, self._assistant.busy())
+        if policy != self._state.policy:
+            await self._step(ev.PolicyChanged(policy))
+        self._turn = OpenTurn(action.turn, self._assistant.new_id(), Trace())
+        self._turn.trace.mark("speech_start_s", action.speech_start_s)
+        await self._emit(SpeechStarted(self._turn.id, action.speech_start_s))
+
+    def _request_draft(self, action: do.RecognizeDraft) -> None:
+        assert self._turn is not None
+        self._turn.trace.mark("draft_asked_s", self._stream_s(), replace=True)
+        audio = self._buffer.cut(action.from_s, action.to_s)
+        self._drafts.start(action.draft, audio, self._answering.context(), self._turn.trace, self._stream_s)
+
+    async def _show_partial(self, event: ev.DraftUnderstood) -> None:
+        turn, draft = self._turn, self._state.draft
+        if turn is None or draft is None or draft.number != event.draft or event.empty or event.text == turn.partial:
+            return
+        turn.partial = event.text
+        await self._emit(PartialHeard(turn.id, event.text))
+
+    async def _commit(self, action: do.CommitTurn) -> None:
+        assert self._turn is not None
+        turn, self._turn = self._turn, None
+        turn.trace.mark("speech_end_s", action.speech_end_s)
+        turn.trace.mark("commit_s", self._stream_s())
+        record = self._drafts.take(action.draft)
+        audio = self._buffer.cut(action.from_s, action.to_s)
+        await self._emit(SpeechStopped(turn.id, action.speech_end_s))
+        self._answering.answer_spoken(turn.id, turn.trace, audio, record)
+
+    async def _drop(self, action: do.DropTurn) -> None:
+        assert self._turn is not None
+        turn, self._turn = self._turn, None
+        self._drafts.discard_all()
+        await self._emit(SpeechStopped(turn.id, self._state.position_s))
+        outcome = Outcome.CANCELLED if action.reason == "cancelled" else Outcome.NOTHING_HEARD
+        await self._emit(TurnEnded(turn.id, outcome, dict(turn.trace.spans)))
+
+    async def _speak_up(self) -> bool:
+        """Begin a typed turn, a ring or an announcement if one waits and nobody speaks; whether one began."""
+        busy = self._state.phase is Phase.BUSY
+        if self._answering.typed_waits():
+            if busy or self._state.phase is Phase.HEARING:
+                await self._step(ev.TurnCancelled())
+            await self._step(ev.ReplyBegan())
+            self._answering.begin_typed()
+            return True
+        if busy or self._state.phase is Phase.HEARING or self._state.activity.candidate_from_s is not None:
+            return False
+        if not self._answering.begin_unasked():
+            return False
+        await self._step(ev.ReplyBegan())
+        return True
+
+
+async def serve_conversation(conversation: LiveConversation, link: DeviceLink) -> None:
+    """Run a conversation at a task root: what ends it is told to the client, and only this conversation ends."""
+    try:
+        await conversation.run()
+    except EntendreError as error:
+        log.info("conversation ended", extra={"device": conversation.profile.device, "code": error.code})
+        await link.deliver(TurnFailed("", error.code, error.public_message))

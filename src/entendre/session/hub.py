@@ -1,0 +1,118 @@
+"""Every connected device of the household: opens conversations, and finds the speakers for rings and broadcasts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entendre.core.errors import OverloadedError
+from entendre.session.api import DeviceLink, DeviceProfile
+from entendre.session.assistant import Assistant
+from entendre.session.conversation import LiveConversation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RingRequest:
+    """Something that rings: a timer, an alarm or a reminder. `text` is what to say of it."""
+
+    id: str
+    kind: str
+    name: str | None
+    text: str
+    device: str
+
+
+class Hub:
+    """Implements `session.api.ConversationFactory` and `session.assistant.Announcer`."""
+
+    def __init__(self) -> None:
+        self._assistant: Assistant | None = None
+        self._conversations: dict[str, list[LiveConversation]] = {}
+        self._ringing: dict[str, RingRequest] = {}
+        self.on_connected: Callable[[str], None] = lambda device: None
+
+    def attach(self, assistant: Assistant) -> None:
+        """Use these shared parts; once, at start-up."""
+        self._assistant = assistant
+
+    def open(self, profile: DeviceProfile, link: DeviceLink) -> LiveConversation:
+        """A conversation for one connection; it is known to the hub while it runs."""
+        assert self._assistant is not None, "attach() comes first"
+        return _Registered(self._assistant, profile, link, self)
+
+    def connected(self, conversation: LiveConversation) -> None:
+        """A conversation began to run: what rings for its device rings there at once."""
+        self._conversations.setdefault(conversation.profile.device, []).append(conversation)
+        for ring in self._ringing.values():
+            self._sound(ring)
+        self.on_connected(conversation.profile.device)
+
+    def gone(self, conversation: LiveConversation) -> None:
+        """A conversation ended; what rang there rings on elsewhere if it can."""
+        device = conversation.profile.device
+        left = [c for c in self._conversations.get(device, []) if c is not conversation]
+        if left:
+            self._conversations[device] = left
+        else:
+            self._conversations.pop(device, None)
+        for ring in self._ringing.values():
+            self._sound(ring)
+
+    def devices(self) -> tuple[str, ...]:
+        """Ids of the devices that are connected."""
+        return tuple(self._conversations)
+
+    def rooms(self) -> tuple[str, ...]:
+        """Rooms that have a connected speaker."""
+        return tuple(dict.fromkeys(c.profile.room for c in self._all() if c.profile.room is not None))
+
+    def ring(self, request: RingRequest) -> bool:
+        """Ring on the device that was asked, or on every device while that one is away; whether any is there."""
+        self._ringing[request.id] = request
+        return self._sound(request)
+
+    def stop_ring(self, ring: str) -> None:
+        """Silence it wherever it rings."""
+        self._ringing.pop(ring, None)
+        for conversation in self._all():
+            conversation.stop_ring(ring)
+
+    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
+        """Announce on every other speaker (of a room); how many took it."""
+        taken = 0
+        for conversation in self._all():
+            if conversation.profile.device == origin or (room is not None and conversation.profile.room != room):
+                continue
+            try:
+                conversation.announce(text)
+                taken += 1
+            except OverloadedError:
+                log.warning("announcement refused", extra={"device": conversation.profile.device})
+        return taken
+
+    def _sound(self, request: RingRequest) -> bool:
+        targets = self._conversations.get(request.device) or self._all()
+        for conversation in targets:
+            conversation.ring(request.id, request.kind, request.name, request.text)
+        return bool(targets)
+
+    def _all(self) -> list[LiveConversation]:
+        return [conversation for group in self._conversations.values() for conversation in group]
+
+
+class _Registered(LiveConversation):
+    """A conversation that the hub knows while it runs."""
+
+    def __init__(self, assistant: Assistant, profile: DeviceProfile, link: DeviceLink, hub: Hub) -> None:
+        super().__init__(assistant, profile, link)
+        self._hub = hub
+
+    async def run(self) -> None:
+        self._hub.connected(self)
+        try:
+            await super().run()
+        finally:
+            self._hub.gone(self)
