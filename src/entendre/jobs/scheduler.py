@@ -84,6 +84,7 @@ class Scheduler:
         self._stopped: Subscribers[[Ring]] = Subscribers()
         self._timer_changed: Subscribers[[TimerView, str]] = Subscribers()
         self._writes: set[asyncio.Task[bool]] = set()
+        self._one_by_one = asyncio.Lock()
         self._wake = asyncio.Event()
         self._pruned_at_s = float("-inf")
 
@@ -244,23 +245,34 @@ class Scheduler:
     async def _changing(
         self, edit_of: Callable[[Moment], Edit], once: ActionKey | None = None, action: Action | None = None
     ) -> tuple[Ring, ...]:
-        """Make an edit of the book durable; made anew when someone else changed the same rows. Returns ended rings."""
-        for _ in range(ATTEMPTS):
-            at = self._moment()
-            edit = edit_of(at)
-            change = self._change_of(edit, at, once, action)
-            if once is None and not (change.jobs or change.rings):
-                return ()
-            try:
-                written = await self._write(change)
-            except ConflictError:
-                await self._reload()
-                continue
-            if not written:
-                return ()
-            self._tell_timers(edit.jobs)
-            return tuple(ring_of(row, self._zone) for row in change.rings)
-        raise ConflictError("That is being changed by someone else.")
+        """Make an edit of the book durable; made anew when someone else changed the same rows. Returns ended rings.
+
+        Jobs are independent, so changes run side by side; those that met on one job go on one by one.
+        """
+        try:
+            return await self._change(edit_of, once, action)
+        except ConflictError:
+            async with self._one_by_one:
+                for _ in range(ATTEMPTS):
+                    await self._reload()
+                    try:
+                        return await self._change(edit_of, once, action)
+                    except ConflictError:
+                        continue
+                raise
+
+    async def _change(
+        self, edit_of: Callable[[Moment], Edit], once: ActionKey | None, action: Action | None
+    ) -> tuple[Ring, ...]:
+        at = self._moment()
+        edit = edit_of(at)
+        change = self._change_of(edit, at, once, action)
+        if once is None and not (change.jobs or change.rings):
+            return ()
+        if not await self._write(change):
+            return ()
+        self._tell_timers(edit.jobs)
+        return tuple(ring_of(row, self._zone) for row in change.rings)
 
     def _change_of(self, edit: Edit, at: Moment, once: ActionKey | None, action: Action | None) -> Change:
         jobs = tuple(closed_if_over(row, at) if row.id in edit.ring_ends else row for row, _ in edit.jobs)

@@ -111,7 +111,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """A connection that writes, of a migrated database, and one that only reads."""
     with contextlib.ExitStack() as opened:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             writing = opened.enter_context(contextlib.closing(_connect(path)))
             migrate(writing, packaged_migrations())
             reading = opened.enter_context(contextlib.closing(_connect(path)))
