@@ -17,8 +17,6 @@ from entendre.core.audio import Samples
 
 REPLY_S = 8.0
 """A reply that has not begun this long after the end of speech does not come."""
-TRACE_S = 1.0
-"""How long a turn's trace is waited for after its reply."""
 EARLY_S = 0.03
 """A commit earlier than this before the true end of speech cut the speaker off."""
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
@@ -44,6 +42,7 @@ class Turn:
     first_audio_s: float | None = None
     cut_off: bool = False
     replied: bool = False
+    understood: bool = False
     transcript: str = ""
     reply: str = ""
     outcome: str = ""
@@ -153,6 +152,8 @@ def note(turn: Turn, event: dict[str, Any], now_s: float) -> None:
         case "response.done":
             turn.replied = True
             _finish(turn, early)
+        case name if name == TURN_EVENT and event.get("stage") == "understood":
+            turn.understood = bool(event.get("commands"))
         case name if name == TURN_EVENT:
             if event.get("outcome") == "nothing_heard":
                 return

@@ -55,13 +55,25 @@ class Speaker:
     show: Callable[[dict[str, Any]], None] = lambda event: None
     _item: str = ""
     _speaking: bool = False
+    _replies: int = 0
 
-    async def run(self, microphone: AsyncIterator[bytes], *, replies: int | None = None) -> None:
-        """Talk until the microphone ends and its reply came, or `replies` replies were complete."""
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(microphone))
-            await self._receive(replies)
-            sending.cancel()
+    async def run(self, microphone: AsyncIterator[bytes], *, replies: int | None = None) -> bool:
+        """Talk until the microphone or the connection ends, or `replies` replies were complete.
+
+        Returns whether at least one reply was.
+        """
+        sending = asyncio.create_task(self._send(microphone))
+        receiving = asyncio.create_task(self._receive(replies))
+        try:
+            await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, receiving):
+                task.cancel()
+            results = await asyncio.gather(sending, receiving, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return self._replies > 0
 
     async def _send(self, microphone: AsyncIterator[bytes]) -> None:
         async for pcm16 in microphone:
@@ -71,10 +83,8 @@ class Speaker:
         async for event in self.client:
             self.show(event)
             await self._handle(event)
-            if event["type"] == "response.done" and replies is not None:
-                replies -= 1
-                if replies <= 0:
-                    return
+            if self._replies == replies:
+                return
 
     async def _handle(self, event: dict[str, Any]) -> None:
         match event["type"]:
@@ -83,6 +93,7 @@ class Speaker:
                 self.player.play(audio_of(event))
             case "response.done":
                 self._speaking = False
+                self._replies += 1
             case "input_audio_buffer.speech_started" if self._speaking:
                 heard_ms = round(self.player.stop() * 1000)
                 self._speaking = False

@@ -1,0 +1,175 @@
+"""Load: many speakers with open microphones, each saying commands and hearing replies, on one server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entendre.bench.clips import recordings_of, sentences_with_pauses, spoken
+from entendre.bench.figures import percentile
+from entendre.bench.machine import cpu_s, describe_machine, resident_bytes
+from entendre.bench.server import MeasuredServer, measured_server
+from entendre.bench.talk import Clip, Talker, Turn
+from entendre.clients.realtime import RealtimeClient, RealtimeOptions
+from entendre.core.errors import EntendreError
+
+CHUNK_S = 0.06
+"""What speakers send at once: fewer, larger messages than a browser's."""
+MOST_P95_S = 1.0
+PAUSE_S = (1.0, 3.0)
+"""How long a speaker is silent between a reply and the next command."""
+RAMP_S = 4.0
+"""Speakers begin within this time, not all at once."""
+SEED = 11
+FIRST_GUESS = 8
+FINEST_STEP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What to measure. Without `conversations`, the largest number within the p95 is searched for."""
+
+    conversations: int | None = None
+    seconds: float = 25.0
+    data: Path | None = None
+    language: str = "en"
+    url: str | None = None
+    key: str = ""
+    rate_hz: int = 24_000
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What one number of conversations came to."""
+
+    conversations: int
+    gaps_s: list[float]
+    turns: int
+    cut_offs: int
+    failed: int
+    late_s: float
+    server_cores: float
+    client_cores: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nearly everybody was answered within the limit."""
+        p95_s = percentile(self.gaps_s, 95)
+        return p95_s is not None and p95_s <= MOST_P95_S and self.failed <= 0.02 * self.turns
+
+    def document(self) -> dict[str, Any]:
+        """The figures as JSON."""
+        return {
+            "conversations": self.conversations,
+            "p50_s": percentile(self.gaps_s, 50),
+            "p95_s": percentile(self.gaps_s, 95),
+            "turns": self.turns,
+            "cut_offs": self.cut_offs,
+            "failed": self.failed,
+            "generator_late_s": round(self.late_s, 3),
+            "server_cores": round(self.server_cores, 2),
+            "generator_cores": round(self.client_cores, 2),
+        }
+
+
+async def measure_load(options: LoadOptions, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """The report. The generator shares the machine with the server, and says how much of it it took."""
+    with measured_server(options.url) as server:
+        clips = await _clips(options, server)
+        if options.conversations is not None:
+            tried = [await _try(options, server, clips, options.conversations, show)]
+            best: LoadResult | None = tried[0]
+        else:
+            tried = await _search(options, server, clips, show)
+            best = max((each for each in tried if each.holds), key=lambda each: each.conversations, default=None)
+        shown = best or tried[0]
+        return shown.document() | {
+            "holds": shown.holds,
+            "tried": [each.document() for each in tried],
+            "resident_mb": round(resident_bytes(server.pid) / 1e6) if server.pid else None,
+            "machine": describe_machine(),
+        }
+
+
+async def _search(
+    options: LoadOptions, server: MeasuredServer, clips: list[Clip], show: Callable[[str], None]
+) -> list[LoadResult]:
+    tried: list[LoadResult] = []
+    good, bad, guess = 0, 0, FIRST_GUESS
+    while not bad or bad - good > FINEST_STEP:
+        result = await _try(options, server, clips, guess, show)
+        tried.append(result)
+        if result.holds:
+            good = guess
+        else:
+            bad = guess
+        if bad and bad <= FINEST_STEP:
+            break
+        guess = (good + bad) // 2 if bad else good * 2
+    return tried
+
+
+async def _clips(options: LoadOptions, server: MeasuredServer) -> list[Clip]:
+    if options.data is not None:
+        recordings = recordings_of(options.data, language=options.language, count=40)
+    else:
+        sentences = sentences_with_pauses(options.language)["sentences"]
+        recordings = [await spoken(server.url, options.key, " ".join(each), options.language) for each in sentences]
+    return [each.clip(options.rate_hz, CHUNK_S) for each in recordings if each.ends.sure]
+
+
+async def _try(
+    options: LoadOptions, server: MeasuredServer, clips: list[Clip], count: int, show: Callable[[str], None]
+) -> LoadResult:
+    chance = random.Random(SEED)
+    before = cpu_s(server.pid), cpu_s(os.getpid()), time.monotonic()
+    until_s = time.monotonic() + RAMP_S + options.seconds
+    speakers = [
+        _speaker(options, server, clips, random.Random(chance.random()), until_s, chance.uniform(0, RAMP_S))
+        for _ in range(count)
+    ]
+    outcomes = await asyncio.gather(*speakers)
+    wall_s = time.monotonic() - before[2]
+    turns = [turn for each, _ in outcomes for turn in each]
+    result = LoadResult(
+        conversations=count,
+        gaps_s=[turn.gap_s for turn in turns if turn.gap_s is not None],
+        turns=len(turns),
+        cut_offs=sum(turn.cut_off for turn in turns),
+        failed=sum(not turn.replied and not turn.outcome for turn in turns) + sum(not each for each, _ in outcomes),
+        late_s=max((late_s for _, late_s in outcomes), default=0.0),
+        server_cores=(cpu_s(server.pid) - before[0]) / wall_s,
+        client_cores=(cpu_s(os.getpid()) - before[1]) / wall_s,
+    )
+    show(f"{count:4} conversations: {result.document()}")
+    return result
+
+
+async def _speaker(
+    options: LoadOptions,
+    server: MeasuredServer,
+    clips: list[Clip],
+    chance: random.Random,
+    until_s: float,
+    delay_s: float,
+) -> tuple[list[Turn], float]:
+    await asyncio.sleep(delay_s)
+    turns: list[Turn] = []
+    late_s = 0.0
+    try:
+        wanted = RealtimeOptions(options.rate_hz, options.language)
+        client = RealtimeClient(server.url, key=options.key, options=wanted)
+        async with client, Talker(client, chunk_s=CHUNK_S) as talker:
+            while time.monotonic() < until_s:
+                await asyncio.sleep(chance.uniform(*PAUSE_S))
+                turns.append(await talker.say(chance.choice(clips)))
+            late_s = talker.worst_late_s
+    except EntendreError:
+        return [], late_s  # counted as failed
+    return turns, late_s

@@ -1,0 +1,136 @@
+"""`entendre bench`: measure this machine. The figures' meaning is in docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from entendre.core.errors import InvalidInputError
+
+DEFAULT_ENDS_FILE = Path("out/bench/ends.json")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command's arguments."""
+    parser = subparsers.add_parser("bench", help="measure response gap, load, idle connections, understanding, storage")
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    gap = kinds.add_parser("gap", help="from the true end of speech to the first reply audio")
+    _add_talking(gap)
+    gap.add_argument("--count", type=int, default=60, metavar="N", help="recordings to say (default 60)")
+    gap.add_argument("--no-pauses", action="store_true", help="leave out the test for cut-offs at pauses")
+    gap.add_argument("--detection", choices=("semantic_vad", "server_vad"), default="semantic_vad")
+    gap.add_argument("--ends", type=Path, default=DEFAULT_ENDS_FILE, metavar="FILE", help="where true ends are kept")
+    load = kinds.add_parser("load", help="many speakers at once")
+    _add_talking(load)
+    load.add_argument("--conversations", type=int, metavar="N", help="without it, search for the largest that holds")
+    load.add_argument("--seconds", type=float, default=25.0, help="how long each number is tried (default 25)")
+    idle = kinds.add_parser("idle", help="memory of idle connections and event-loop lag")
+    idle.add_argument("--connections", type=int, default=1000, metavar="N")
+    understand = kinds.add_parser("understand", help="time a sentence against hassil alone")
+    store = kinds.add_parser("store", help="reads and writes of the database")
+    whole = kinds.add_parser("all", help="all of these, briefly")
+    for each in (gap, load, idle, understand, store, whole):
+        each.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    kinds = ("understand", "store", "idle", "gap", "load") if args.kind == "all" else (args.kind,)
+    reports: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        if args.kind == "all":
+            _show(f"{kind} …")
+            given = [kind, "--count", "30"] if kind == "gap" else [kind]
+            each = _parsed([*given, *(["--conversations", "16"] if kind == "load" else []), "--json"])
+        else:
+            each = args
+        reports[kind] = _measured(kind, each)
+        if not args.json:
+            _print_report(kind, reports[kind])
+    if args.json:
+        print(json.dumps(reports if args.kind == "all" else reports[args.kind], ensure_ascii=False))
+    return 0
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers(dest="command"))
+    return parser.parse_args(["bench", *arguments])
+
+
+def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
+    if kind == "gap":
+        from entendre.bench.gap import GapOptions, measure_gap
+
+        talking = GapOptions(
+            data=_data(args),
+            count=args.count,
+            language=args.language,
+            url=args.url,
+            key=_key(),
+            detection=args.detection,
+            pauses=not args.no_pauses,
+            ends_file=args.ends,
+        )
+        return _run(measure_gap(talking, _show))
+    if kind == "load":
+        from entendre.bench.load import LoadOptions, measure_load
+
+        many = LoadOptions(args.conversations, args.seconds, _data(args), args.language, args.url, _key())
+        return _run(measure_load(many, _show))
+    if kind == "idle":
+        from entendre.bench.idle import IdleOptions, measure_idle
+
+        return _run(measure_idle(IdleOptions(args.connections, _key()), _show))
+    report: dict[str, Any] = importlib.import_module(f"entendre.bench.{kind}").measure()
+    return report
+
+
+def _run(measurement: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    loop_factory: Any = None
+    if sys.platform != "win32":
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(measurement)
+
+
+def _add_talking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings (default: ENTENDRE_SPEECH_DATA)")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--url", help="measure a running server instead of a fresh one")
+
+
+def _data(args: argparse.Namespace) -> Path | None:
+    """The folder of recordings; without one the server's own voice speaks."""
+    if args.data is not None:
+        if not args.data.is_dir():
+            raise InvalidInputError(f"There is no folder {args.data}.")
+        return Path(args.data)
+    named = Path(os.environ.get("ENTENDRE_SPEECH_DATA") or "../shared/data")
+    if named.is_dir():
+        return named
+    _show("no recordings (ENTENDRE_SPEECH_DATA): the server's own voice speaks, which is easier to hear than people")
+    return None
+
+
+def _key() -> str:
+    return os.environ.get("ENTENDRE_KEY", "")
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_report(kind: str, report: dict[str, Any]) -> None:
+    print(f"{kind}:")
+    for name, value in report.items():
+        print(f"  {name:22} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")

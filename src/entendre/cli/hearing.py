@@ -1,0 +1,147 @@
+"""One recording through a conversation in this process, with everything that came of it. Used by `hear` and `demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from entendre.core.actions import Action, action_to_json
+from entendre.core.audio import HOUSE_RATE_HZ, Samples
+from entendre.core.plan import Plan
+from entendre.core.understanding import Understanding
+from entendre.session.api import (
+    Conversation,
+    ConversationFactory,
+    DeviceProfile,
+    ListenMode,
+    PartialHeard,
+    ReplyAudio,
+    ReplyEnded,
+    ReplyStarted,
+    SessionEvent,
+    TurnCommitted,
+    TurnEnded,
+    TurnFailed,
+    TurnUnderstood,
+)
+
+CHUNK_S = 0.02
+SILENCE_S = 6.0
+"""Room silence sent after a recording; the longest wait for the end of a turn is shorter."""
+TURN_S = 15.0
+"""When a turn that never ends is given up."""
+
+
+@dataclass(slots=True)
+class HeardTurn:
+    """What one recording came to; a `DeviceLink` that keeps what it is told. Times are stream seconds."""
+
+    turn: str = ""
+    transcript: str = ""
+    drafts: list[str] = field(default_factory=list)
+    understanding: Understanding | None = None
+    plan: Plan | None = None
+    performed: list[Action] = field(default_factory=list)
+    outcome: str = ""
+    failure: str = ""
+    trace: dict[str, float] = field(default_factory=dict)
+    reply_text: str = ""
+    reply_pcm16: bytearray = field(default_factory=bytearray)
+    reply_rate_hz: int = 0
+    took_s: float = 0.0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    _speaking: bool = False
+    _ended: bool = False
+
+    async def deliver(self, event: SessionEvent) -> None:
+        """Keep what matters of one event."""
+        match event:
+            case PartialHeard() if event.text and (not self.drafts or self.drafts[-1] != event.text):
+                self.drafts.append(event.text)
+            case TurnCommitted() if event.text:
+                self.turn, self.transcript = event.turn, f"{self.transcript} {event.text}".strip()
+            case TurnUnderstood():
+                self.understanding, self.plan = event.understanding, event.plan
+            case ReplyStarted():
+                self.reply_text, self.reply_rate_hz, self._speaking = event.text, event.rate_hz, True
+            case ReplyAudio():
+                self.reply_pcm16 += event.pcm
+            case ReplyEnded():
+                self._speaking = False
+            case TurnFailed():
+                self.failure = event.code
+            case TurnEnded() if event.outcome != "nothing_heard":
+                self.outcome, self.trace, self._ended = str(event.outcome), dict(event.trace), True
+        if self._ended and not self._speaking:
+            self.over.set()
+
+    async def perform(self, action: Action) -> bool:
+        """Note a device's own action; this device can do all of them."""
+        self.performed.append(action)
+        return True
+
+    @property
+    def timeline(self) -> dict[str, float | None]:
+        """When things happened, in seconds of the recording."""
+        names = ("speech_end_s", "draft_s", "commit_s", "understood_s", "first_audio_s")
+        return {name: self.trace.get(name) for name in names}
+
+    def document(self, language: str) -> dict[str, Any]:
+        """As `entendre hear --json` prints it: the object of `ask`, the transcript, drafts and timeline."""
+        understanding = self.understanding or Understanding(self.transcript, language)
+        plan = self.plan or Plan(refusal=True)
+        first = understanding.commands[0] if understanding.commands else None
+        commands = [{"intent": each.intent, "slots": dict(each.slots)} for each in understanding.commands]
+        return {
+            "language": understanding.language,
+            "intent": first.intent if first else None,
+            "slots": dict(first.slots) if first else {},
+            "confidence": round(understanding.confidence, 3),
+            "completeness": str(understanding.completeness),
+            "commands": commands,
+            "plan": {"reply": plan.reply, "actions": [action_to_json(action) for action in plan.actions]},
+            "transcript": self.transcript,
+            "drafts": self.drafts,
+            "outcome": self.outcome or "no_turn",
+            "timeline": self.timeline,
+        }
+
+
+async def hear(
+    factory: ConversationFactory, samples: Samples, profile: DeviceProfile, *, fast: bool = False
+) -> HeardTurn:
+    """Say a recording (16 kHz) to a new conversation. `fast` sends it at once instead of as a microphone would."""
+    heard = HeardTurn()
+    conversation = factory.open(profile, heard)
+    running = asyncio.create_task(conversation.run())
+    started_s = time.monotonic()
+    try:
+        conversation.start_listening(ListenMode.AUTO)
+        await _feed(conversation, samples, heard, fast=fast)
+        async with asyncio.timeout(TURN_S):
+            await heard.over.wait()
+    except TimeoutError:
+        heard.outcome = heard.outcome or "no_turn"
+    finally:
+        heard.took_s = time.monotonic() - started_s
+        conversation.close()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return heard
+
+
+async def _feed(conversation: Conversation, samples: Samples, heard: HeardTurn, *, fast: bool) -> None:
+    size = int(CHUNK_S * HOUSE_RATE_HZ)
+    silence = bytes(2 * size)
+    sound = samples.astype("<i2").tobytes()
+    chunks = [sound[start : start + 2 * size] for start in range(0, len(sound), 2 * size)]
+    chunks += [silence] * int(SILENCE_S / CHUNK_S)
+    started_s = time.monotonic()
+    for index, chunk in enumerate(chunks):
+        if heard.over.is_set():
+            return
+        due_s = started_s + (index + 1) * CHUNK_S
+        await asyncio.sleep(0 if fast else max(0.0, due_s - time.monotonic()))
+        conversation.hear(chunk)
