@@ -15,12 +15,14 @@ class Plan:
 
     `expects_reply`: the reply asks something, so the microphone opens again without a wake word.
     `refusal`: nothing was done because it was not understood, is ambiguous, or can't be done.
+    `question`: the slot that the reply asks for, when it asks for one.
     """
 
     reply: str = ""
     actions: tuple[Action, ...] = ()
     expects_reply: bool = False
     refusal: bool = False
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,13 @@ from entendre.core.understanding import Command
 
 Say = Callable[..., str]
 """`say("timer_started", duration=600)`: a reply of the skill's language file, its values spoken as people say them."""
+
+Terms = Callable[[str], Mapping[str, str]]
+"""`terms("condition")`: a table of words of the skill's language file, empty when it has none of that name."""
+
+
+def _no_terms(table: str) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,7 @@ class Request:
     language: str
     world: World
     say: Say
+    terms: Terms = _no_terms
 
 
 class Skill(Protocol):

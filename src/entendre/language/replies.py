@@ -1,0 +1,213 @@
+"""Reply templates: what a skill says, with its values spoken as people say them.
+
+Syntax: `{name}` a value, `{name:format}` a value spoken as that format, `{name:plural(timer|timers)}` the form that the
+number takes in the language, `{name:term}` a word of the file's `terms.<name>` table, `{name:term(weather)}` one of
+`terms.weather`, `{name:swapped(person)}` a text with each word of `terms.person` replaced. A `[part in brackets]` is left out when one of its values is missing or empty. A template that ends as
+a sentence does begins with a capital; any other is a phrase to put inside one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Formatter = Callable[[Any], str]
+"""One value as people say it in a language."""
+
+PLAIN = "plain"
+PLURAL = "plural"
+TERM = "term"
+SWAPPED = "swapped"
+
+_TOKEN = re.compile(r"\{(\w+)(?::(\w+)(?:\(([^()]*)\))?)?\}|([\[\]])|([^\[\]{}]+)")
+_SPACES = re.compile(r"\s+")
+_SPACE_BEFORE_MARK = re.compile(r"\s+([,.;:!?])")
+
+_SENTENCE_END = (".", "?", "!", "…", "।", "。", "？", "！")
+_ONE_FORM = frozenset({"zh", "ja", "ko", "th", "vi", "ms", "id", "yue", "lo", "km", "my"})
+_ZERO_IS_ONE = frozenset({"hi", "fr", "pt", "bn", "fa", "am", "gu", "kn", "mr"})
+_SLAVIC = frozenset({"ru", "uk", "be", "sr", "hr", "bs"})
+_DOTTED_I = frozenset({"tr", "az"})
+
+
+class TemplateError(ValueError):
+    """A reply template is malformed; the message names what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    name: str
+    format: str | None
+    argument: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Optional:
+    parts: tuple[_Part, ...]
+
+
+_Part = _Text | _Value | _Optional
+
+
+def plural_index(language: str, count: float) -> int:
+    """Which of a language's plural forms a number takes, counted from 0. Source: CLDR cardinal rules."""
+    base = language.split("-")[0]
+    if base in _ONE_FORM:
+        return 0
+    if base in _SLAVIC:
+        if count != int(count):
+            return 1
+        return _slavic_index(abs(int(count)))
+    if base in _ZERO_IS_ONE:
+        return 0 if 0 <= abs(count) <= 1 else 1
+    if base == "fil":
+        return 0 if count in (1, 2, 3) or (count == int(count) and int(count) % 10 not in (4, 6, 9)) else 1
+    return 0 if abs(count) == 1 else 1
+
+
+def _slavic_index(count: int) -> int:
+    if count % 10 == 1 and count % 100 != 11:
+        return 0
+    return 1 if count % 10 in (2, 3, 4) and count % 100 not in (12, 13, 14) else 2
+
+
+def _parse(source: str) -> tuple[_Part, ...]:
+    stack: list[list[_Part]] = [[]]
+    position = 0
+    while position < len(source):
+        match = _TOKEN.match(source, position)
+        if match is None:
+            raise TemplateError(f"bad character at {position} in {source!r}")
+        position = match.end()
+        name, form, argument, bracket, text = match.groups()
+        if name:
+            stack[-1].append(_Value(name, form, argument))
+        elif bracket == "[":
+            stack.append([])
+        elif bracket == "]":
+            if len(stack) == 1:
+                raise TemplateError(f"']' without '[' in {source!r}")
+            part = _Optional(tuple(stack.pop()))
+            stack[-1].append(part)
+        else:
+            stack[-1].append(_Text(text))
+    if len(stack) > 1:
+        raise TemplateError(f"'[' without ']' in {source!r}")
+    return tuple(stack[0])
+
+
+def _names(parts: tuple[_Part, ...]) -> frozenset[str]:
+    found: set[str] = set()
+    for part in parts:
+        if isinstance(part, _Value):
+            found.add(part.name)
+        elif isinstance(part, _Optional):
+            found |= _names(part.parts)
+    return frozenset(found)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or (isinstance(value, str | tuple | list) and not value)
+
+
+class Replies:
+    """The replies of one skill in one language.
+
+    Raises: TemplateError when a template is malformed.
+    """
+
+    def __init__(
+        self,
+        language: str,
+        templates: Mapping[str, str],
+        terms: Mapping[str, Mapping[str, str]],
+        formatters: Mapping[str, Formatter],
+    ) -> None:
+        self.language = language
+        self._templates = {key: _parse(str(source)) for key, source in templates.items()}
+        self._terms = terms
+        self._formatters = formatters
+        for key, parts in self._templates.items():
+            self._check_formats(key, parts)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every reply this can say."""
+        return frozenset(self._templates)
+
+    def placeholders(self, key: str) -> frozenset[str]:
+        """Names of the values that a reply uses."""
+        return _names(self._templates[key])
+
+    def say(self, key: str, **values: Any) -> str:
+        """One reply with its values filled in.
+
+        Raises: KeyError when there is no such reply, or a value outside brackets is missing.
+        """
+        text = self._render(self._templates[key], values)
+        text = _SPACE_BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", text)).strip()
+        return self._capitalized(text)
+
+    def _check_formats(self, key: str, parts: tuple[_Part, ...]) -> None:
+        for part in parts:
+            if isinstance(part, _Optional):
+                self._check_formats(key, part.parts)
+            elif isinstance(part, _Value) and part.format not in {
+                None,
+                PLAIN,
+                PLURAL,
+                TERM,
+                SWAPPED,
+                *self._formatters,
+            }:
+                raise TemplateError(f"{key}: unknown format {part.format!r}")
+
+    def _render(self, parts: tuple[_Part, ...], values: Mapping[str, Any]) -> str:
+        return "".join(self._part(part, values) for part in parts)
+
+    def _part(self, part: _Part, values: Mapping[str, Any]) -> str:
+        if isinstance(part, _Text):
+            return part.text
+        if isinstance(part, _Value):
+            return self._value(part, values[part.name])
+        if any(_is_empty(values.get(inner.name)) for inner in part.parts if isinstance(inner, _Value)):
+            return ""
+        return self._render(part.parts, values)
+
+    def _value(self, part: _Value, value: Any) -> str:
+        if part.format == PLURAL:
+            forms = (part.argument or "").split("|")
+            return forms[min(plural_index(self.language, value), len(forms) - 1)]
+        if part.format == TERM:
+            return str(self._terms[part.argument or part.name][str(value)])
+        if part.format == SWAPPED:
+            words = self._terms[part.argument or part.name]
+            return " ".join(words.get(word.lower(), word) for word in str(value).split())
+        form = part.format or (part.name if part.name in self._formatters else None)
+        if form is None or form == PLAIN:
+            return self._by_type(value) if form is None else str(value)
+        return self._formatters[form](value)
+
+    def _by_type(self, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, tuple | list) and "list" in self._formatters:
+            return self._formatters["list"](value)
+        if isinstance(value, int | float) and "number" in self._formatters:
+            return self._formatters["number"](value)
+        return str(value)
+
+    def _capitalized(self, text: str) -> str:
+        first = text[:1]
+        if not text.endswith(_SENTENCE_END):
+            return text
+        if first == "i" and self.language.split("-")[0] in _DOTTED_I:
+            return "İ" + text[1:]
+        return first.upper() + text[1:]

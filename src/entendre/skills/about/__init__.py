@@ -1,0 +1,1 @@
+"""The about skill: its handler and its sentences."""

@@ -1,0 +1,1 @@
+"""The alarms skill: its handler and its sentences."""

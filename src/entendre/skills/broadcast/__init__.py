@@ -1,0 +1,1 @@
+"""The broadcast skill: its handler and its sentences."""

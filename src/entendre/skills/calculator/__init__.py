@@ -1,0 +1,1 @@
+"""The calculator skill: its handler and its sentences."""

@@ -1,0 +1,1 @@
+"""The clock skill: its handler and its sentences."""

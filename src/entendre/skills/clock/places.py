@@ -1,0 +1,48 @@
+"""Places that people name, and the time zone of each: one data file a language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from rapidfuzz import fuzz, process
+
+_FOLDER = Path(__file__).parent / "places"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MIN_LIKENESS = 88
+"""Percent likeness from which a misheard place name counts as a known one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place as said, and its IANA zone."""
+
+    name: str
+    zone: str
+
+
+def find_place(asked: str, language: str) -> Place | None:
+    """The place that goes by a name, or by nearly that name."""
+    places = _places(language.split("-")[0])
+    key = _folded(asked)
+    if key in places:
+        return places[key]
+    best = process.extractOne(key, places.keys(), scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS)
+    return places[best[0]] if best else None
+
+
+@lru_cache(maxsize=32)
+def _places(language: str) -> dict[str, Place]:
+    """Folded name -> place, of one language's file; languages without one have the zones' own city names."""
+    path = _FOLDER / f"{language}.yaml"
+    if not path.is_file():
+        path = _FOLDER / "en.yaml"
+    zones = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    return {_folded(name): Place(name, zone) for zone, names in zones.items() for name in names}
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().replace("'", "").replace(".", "").replace("-", " ").split())

@@ -1,0 +1,1 @@
+"""Home control: what can be said about appliances, rooms and scenes."""

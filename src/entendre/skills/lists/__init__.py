@@ -1,0 +1,1 @@
+"""The lists skill: its handler and its sentences."""

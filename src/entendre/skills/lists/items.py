@@ -1,0 +1,82 @@
+"""Splits what people want on a list into items: "milk, two bottles of wine and mac and cheese" is three."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_COMMAS = re.compile(r"\s*[,;、،]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenItem:
+    """One item; `quantity` is the amount said before it ("2", "2 bottles")."""
+
+    name: str
+    quantity: str | None
+    spoken: str
+
+
+def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
+    """The items of a phrase in the order said, each once.
+
+    `words` is the language's table: conjunctions `and`, `pairs` that belong together, `leads` to drop, `groceries` known
+    by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item.
+    """
+    parts = [part for piece in _COMMAS.split(said) for part in _at_conjunctions(piece, words)]
+    known = frozenset(words.get("groceries", "").split())
+    phrases = [phrase for part in parts for phrase in _run_together(part, known)]
+    items = [_item(phrase, words) for phrase in phrases]
+    return list({item.name: item for item in items if item.name}.values())
+
+
+def _choices(words: Mapping[str, str], key: str) -> list[str]:
+    return [choice.strip() for choice in words.get(key, "").split("|") if choice.strip()]
+
+
+def _at_conjunctions(piece: str, words: Mapping[str, str]) -> list[str]:
+    joiners, pairs = _choices(words, "and"), _choices(words, "pairs")
+    tokens = piece.split()
+    parts: list[list[str]] = [[]]
+    for position, token in enumerate(tokens):
+        around = " ".join(tokens[max(0, position - 1) : position + 2]).casefold()
+        if token.casefold() in joiners and around not in pairs:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [" ".join(part) for part in parts if part]
+
+
+def _run_together(part: str, known: frozenset[str]) -> list[str]:
+    """ "milk eggs" is two items: every word is a known one by itself."""
+    tokens = part.split()
+    return tokens if len(tokens) > 1 and all(token.casefold() in known for token in tokens) else [part]
+
+
+def _item(phrase: str, words: Mapping[str, str]) -> SpokenItem:
+    tokens = phrase.split()
+    leads = _choices(words, "leads")
+    while len(tokens) > 1 and tokens[0].casefold() in leads:
+        tokens = tokens[1:]
+    spoken = " ".join(tokens)
+    amount, rest = _amount(tokens, words)
+    if len(rest) > 2 and rest[0].casefold() in _choices(words, "measures") and rest[1].casefold() == words.get("of"):
+        return SpokenItem(" ".join(rest[2:]), f"{amount or 1} {rest[0]}", spoken)
+    articles = _choices(words, "articles")
+    if amount is not None and tokens[0].casefold() not in articles and rest:
+        return SpokenItem(" ".join(rest), amount, spoken)
+    without = tokens[1:] if len(tokens) > 1 and tokens[0].casefold() in articles else tokens
+    return SpokenItem(" ".join(without), None, spoken)
+
+
+def _amount(tokens: list[str], words: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The leading amount in digits, and what follows it; an amount alone is an item."""
+    amounts = dict(pair.split("=") for pair in _choices(words, "amounts"))
+    for length in (3, 2, 1):
+        said = " ".join(tokens[:length]).casefold()
+        if len(tokens) > length and said in amounts:
+            return amounts[said], tokens[length:]
+    if len(tokens) > 1 and tokens[0].isdecimal():
+        return tokens[0], tokens[1:]
+    return None, tokens

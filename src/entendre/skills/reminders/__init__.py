@@ -1,0 +1,1 @@
+"""The reminders skill: its handler and its sentences."""

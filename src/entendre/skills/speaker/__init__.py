@@ -1,0 +1,1 @@
+"""The speaker skill: its handler and its sentences."""

@@ -1,0 +1,1 @@
+"""The timers skill: its handler and its sentences."""

@@ -1,0 +1,1 @@
+"""The weather skill: its handler and its sentences."""
