@@ -9,6 +9,7 @@ from entendre.core.actions import Trait, TraitValue
 from entendre.core.home import Appliance
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
+from entendre.skills.home.levels import NAMED_MODES
 from entendre.skills.home.targets import EVERYWHERE, Target, find, room_name, spoken_names
 from entendre.skills.slots import text
 
@@ -187,7 +188,7 @@ def _value(request: Request, trait: Trait, appliance: Appliance) -> str:
     what, value = spoken_names(request, [appliance]), appliance.state[trait]
     if trait in _SHOWN and trait is not Trait.MODE and trait is not Trait.POSITION:
         return request.say("value_state", what=what, state=_SHOWN[trait][0 if value else 1])
-    if trait is Trait.MODE:
+    if trait is Trait.MODE and value in NAMED_MODES:
         return request.say("value_mode", what=what, mode=value)
     if trait is Trait.BRIGHTNESS and appliance.state.get(Trait.ON) is False:
         return request.say("value_state", what=what, state="off")
@@ -197,6 +198,7 @@ def _value(request: Request, trait: Trait, appliance: Appliance) -> str:
         Trait.TEMPERATURE: "value_degrees",
         Trait.CURRENT_TEMPERATURE: "value_degrees",
         Trait.COLOR: "value_text",
+        Trait.MODE: "value_text",
         Trait.COLOR_TEMPERATURE: "value_kelvin",
         Trait.POWER: "value_watts",
         Trait.POSITION: "value_open",

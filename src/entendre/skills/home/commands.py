@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from entendre.core.actions import Action, ActivateScene, SetTrait, Trait
 from entendre.core.home import Appliance, name_in
@@ -163,13 +164,13 @@ def _locked(appliance: Appliance, locked: bool) -> SetTrait | None:
 
 
 def clean(request: Request) -> Plan:
-    """Start a vacuum."""
-    return perform(request, _setter(Trait.CLEANING, True), "cleaning", ("vacuum",))
+    """Start a vacuum, wherever it stands."""
+    return perform(anywhere(request), _setter(Trait.CLEANING, True), "cleaning", ("vacuum",))
 
 
 def dock(request: Request) -> Plan:
     """Send a vacuum to its dock."""
-    return perform(request, _setter(Trait.CLEANING, False), "docking", ("vacuum",))
+    return perform(anywhere(request), _setter(Trait.CLEANING, False), "docking", ("vacuum",))
 
 
 def oscillate(request: Request) -> Plan:
@@ -188,6 +189,12 @@ def play(request: Request) -> Plan:
     """Let an appliance play or pause."""
     playing = request.command.slots.get("value") is not False
     return perform(request, _setter(Trait.PLAYING, playing), "playing" if playing else "paused", ("tv", "speaker"))
+
+
+def anywhere(request: Request) -> Request:
+    """The request without its room: what is said to be cleaned is not where the vacuum stands."""
+    slots = {name: value for name, value in request.command.slots.items() if name != "room"}
+    return replace(request, command=replace(request.command, slots=slots))
 
 
 def _setter(trait: Trait, value: bool) -> Act:

@@ -37,6 +37,9 @@ FAHRENHEIT_PER_CELSIUS_STEP = 2
 SIZES = {"small": 0.5, "large": 2.0}
 TARGET_TEMPERATURE_RANGE = {"C": (4.0, 40.0), "F": (39.0, 104.0)}
 
+NAMED_MODES = frozenset({"heat", "cool", "auto", "dry", "fan_only", "eco", "heat_cool", "off"})
+"""Modes that have words in a language file; any other is said as the appliance names it."""
+
 WARM_WHITE_BELOW_KELVIN = 3500
 
 KINDS_OF_TRAIT: dict[Trait, tuple[str, ...]] = {
@@ -143,9 +146,9 @@ def _in_range(request: Request, action: SetTrait) -> bool:
 
 def _set_reply(request: Request, target: Target, action: SetTrait) -> str:
     what = describe(request, target)
-    if action.trait is Trait.COLOR:
+    if action.trait in (Trait.COLOR, Trait.MODE) and action.value not in NAMED_MODES:
         return request.say("set_color", what=what, color=action.value)
-    if action.trait is Trait.MODE:
+    if action.trait is Trait.MODE and action.value in NAMED_MODES:
         return request.say("set_mode", what=what, mode=action.value)
     key = {Trait.TEMPERATURE: "set_degrees", Trait.COLOR_TEMPERATURE: "set_kelvin"}.get(action.trait, "set_percent")
     return request.say(key, what=what, value=action.value)
