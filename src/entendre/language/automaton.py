@@ -1,0 +1,211 @@
+"""Templates of hassil's language compiled into one automaton over words and slots, made deterministic as it is used.
+
+The names of a home are not in it, so it is built once; many sentences share its states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from hassil.expression import (
+    Alternative,
+    Expression,
+    Group,
+    ListReference,
+    Permutation,
+    RuleReference,
+    TextChunk,
+)
+
+from entendre.core.errors import InvalidInputError
+
+MAX_RULE_DEPTH = 24
+MAX_PERMUTED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for a value: what `kind` of value, and the `name` it is stored under."""
+
+    kind: str
+    name: str
+
+
+Symbol = str | Slot
+Frontier = frozenset[tuple[int, str]]
+"""Nodes reached, each with the part of a word that was read since its last space."""
+
+
+class State:
+    """A set of nodes of the automaton; its moves are found when first asked for."""
+
+    __slots__ = ("_automaton", "_moves", "_raw", "accepts", "slots", "words")
+
+    def __init__(self, automaton: Automaton, nodes: frozenset[int]) -> None:
+        raw: dict[Symbol, set[int]] = {}
+        accepts: list[int] = []
+        for node in nodes:
+            for symbol, targets in automaton.arcs[node].items():
+                raw.setdefault(symbol, set()).update(targets)
+            accepts.extend(automaton.accepts.get(node, ()))
+        self._automaton = automaton
+        self._raw = raw
+        self._moves: dict[Symbol, State] = {}
+        self.accepts = tuple(sorted(set(accepts)))
+        self.slots = tuple(symbol for symbol in raw if isinstance(symbol, Slot))
+        self.words = frozenset(symbol for symbol in raw if isinstance(symbol, str))
+
+    def move(self, symbol: Symbol) -> State | None:
+        """The state after a word or a slot; None if no template goes on so."""
+        target = self._moves.get(symbol)
+        if target is None:
+            nodes = self._raw.get(symbol)
+            if nodes is None:
+                return None
+            target = self._moves[symbol] = self._automaton.state(frozenset(nodes))
+        return target
+
+
+class Automaton:
+    """Templates by number; `add` them all, then walk from `start`."""
+
+    def __init__(self, words_of: Callable[[str], tuple[str, ...]]) -> None:
+        self._words_of = words_of
+        self.arcs: list[dict[Symbol, list[int]]] = [{}]
+        self.accepts: dict[int, list[int]] = {}
+        self._states: dict[frozenset[int], State] = {}
+        self.vocabulary: set[str] = set()
+
+    @property
+    def start(self) -> State:
+        """Where every sentence begins."""
+        return self.state(frozenset((0,)))
+
+    def state(self, nodes: frozenset[int]) -> State:
+        """The state of a set of nodes."""
+        found = self._states.get(nodes)
+        if found is None:
+            found = self._states[nodes] = State(self, nodes)
+        return found
+
+    def add(
+        self,
+        expression: Expression,
+        accept: int,
+        *,
+        rules: Mapping[str, Expression],
+        slot_of: Callable[[ListReference], Slot],
+    ) -> None:
+        """Add a template; sentences that fit it end in a state that accepts `accept`.
+
+        Raises: InvalidInputError for an unknown rule or list.
+        """
+        builder = _Builder(self, rules, slot_of)
+        ends = builder.flush(builder.build(expression, frozenset(((0, ""),)), 0))
+        for node, _ in ends:
+            if node != 0:
+                self.accepts.setdefault(node, []).append(accept)
+
+    def new_node(self) -> int:
+        """A node without arcs."""
+        self.arcs.append({})
+        return len(self.arcs) - 1
+
+    def connect(self, source: int, symbol: Symbol, target: int) -> None:
+        """An arc between two nodes."""
+        self.arcs[source].setdefault(symbol, []).append(target)
+        if isinstance(symbol, str):
+            self.vocabulary.add(symbol)
+
+    def split(self, text: str) -> tuple[str, ...]:
+        """The words of a piece of template text."""
+        return self._words_of(text)
+
+
+class _Builder:
+    def __init__(
+        self, automaton: Automaton, rules: Mapping[str, Expression], slot_of: Callable[[ListReference], Slot]
+    ) -> None:
+        self._automaton = automaton
+        self._rules = rules
+        self._slot_of = slot_of
+
+    def build(self, expression: Expression, frontier: Frontier, depth: int) -> Frontier:
+        if depth > MAX_RULE_DEPTH * 4:
+            raise InvalidInputError("A sentence template's rules refer to each other in a circle.")
+        if isinstance(expression, TextChunk):
+            return self._text(expression.original_text, frontier)
+        if isinstance(expression, ListReference):
+            return self._slot(self._slot_of(expression), frontier)
+        if isinstance(expression, RuleReference):
+            body = self._rules.get(expression.rule_name)
+            if body is None:
+                raise InvalidInputError(f"A sentence template uses the unknown rule <{expression.rule_name}>.")
+            return self.build(body, frontier, depth + 1)
+        if isinstance(expression, Permutation):
+            return self._permuted(expression.items, frontier, depth)
+        if isinstance(expression, Alternative):
+            results: set[tuple[int, str]] = set()
+            for item in expression.items:
+                results |= self.build(item, frontier, depth + 1)
+            return frozenset(results)
+        if isinstance(expression, Group):
+            for item in expression.items:
+                frontier = self.build(item, frontier, depth + 1)
+            return frontier
+        raise InvalidInputError(f"A sentence template has an unknown piece: {type(expression).__name__}.")
+
+    def flush(self, frontier: Frontier) -> Frontier:
+        """End the words under way."""
+        ready = {(node, "") for node, partial in frontier if not partial}
+        open_ends = [(node, partial) for node, partial in frontier if partial]
+        target = -1
+        for node, partial in open_ends:
+            words = self._automaton.split(partial)
+            if not words:
+                ready.add((node, ""))
+                continue
+            if target < 0:
+                target = self._automaton.new_node()
+            self._chain(node, words, target)
+        if target >= 0:
+            ready.add((target, ""))
+        return frozenset(ready)
+
+    def _chain(self, node: int, words: Iterable[str], target: int) -> None:
+        *first, last = words
+        for word in first:
+            following = self._automaton.new_node()
+            self._automaton.connect(node, word, following)
+            node = following
+        self._automaton.connect(node, last, target)
+
+    def _text(self, text: str, frontier: Frontier) -> Frontier:
+        if not text:
+            return frontier
+        if text[0].isspace():
+            frontier = self.flush(frontier)
+        pieces = text.split()
+        for index, piece in enumerate(pieces):
+            if index:
+                frontier = self.flush(frontier)
+            frontier = frozenset((node, partial + piece) for node, partial in frontier)
+        return self.flush(frontier) if text[-1].isspace() else frontier
+
+    def _slot(self, slot: Slot, frontier: Frontier) -> Frontier:
+        target = self._automaton.new_node()
+        for node, _ in self.flush(frontier):
+            self._automaton.connect(node, slot, target)
+        return frozenset(((target, ""),))
+
+    def _permuted(self, items: list[Expression], frontier: Frontier, depth: int) -> Frontier:
+        if len(items) > MAX_PERMUTED:
+            raise InvalidInputError(f"A sentence template permutes more than {MAX_PERMUTED} pieces.")
+        reached: list[set[tuple[int, str]]] = [set() for _ in range(1 << len(items))]
+        reached[0] |= self.flush(frontier)
+        for done in range((1 << len(items)) - 1):
+            for index, item in enumerate(items):
+                if not done & (1 << index):
+                    reached[done | 1 << index] |= self.flush(self.build(item, frozenset(reached[done]), depth + 1))
+        return frozenset(reached[-1])

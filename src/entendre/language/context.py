@@ -1,0 +1,132 @@
+"""Sentences that only make sense after the last one: answers to a question, and "what about tomorrow"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from entendre.core.plan import World
+from entendre.core.understanding import Command
+from entendre.language.automaton import Slot
+from entendre.language.grammar import OPEN, Grammar
+from entendre.language.meaning import narrow, slots_of
+from entendre.language.pack import LanguagePack
+from entendre.language.phrases import Phrases, phrase_set
+from entendre.language.search import Step
+from entendre.language.tokens import Tokenizer, Tokens
+from entendre.language.values import Values
+
+ANSWER_CONFIDENCE = 0.95
+FOLLOW_UP_CONFIDENCE = 0.85
+CONFIRMED = "confirmed"
+EXCLUSIVE = ("appliance", "kind", "scene")
+"""Slots that name what a command is about; a new one takes the place of the others."""
+
+
+class ValuesOf(Protocol):
+    """The values of words in a world."""
+
+    def __call__(self, words: Sequence[str], world: World, *, near: bool = False) -> Values: ...
+
+
+class FollowUps:
+    """Completes a sentence with the last command of the conversation."""
+
+    def __init__(self, pack: LanguagePack, tokenizer: Tokenizer, grammar: Grammar) -> None:
+        words_of = tokenizer.words
+        self._grammar = grammar
+        self._yes = {words_of(phrase) for phrase in pack.words.yes}
+        self._no = {words_of(phrase) for phrase in pack.words.no}
+        self._lead = phrase_set(pack.words.follow_up_lead, words_of)
+        self._tail = {words_of(phrase) for phrase in pack.words.follow_up_tail}
+        self._small = phrase_set(pack.words.follow_up_small, words_of)
+        self._fillers = phrase_set(pack.words.fillers, words_of)
+
+    def answer(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
+        """The last command with the answer to its question."""
+        last = world.mentioned
+        if not last.question or last.intent is None:
+            return None
+        for phrases, confirmed in ((self._yes, True), (self._no, False)):
+            if tokens.words in phrases:
+                return self._again(world, tokens, {CONFIRMED: confirmed}, ANSWER_CONFIDENCE)
+        return self._completed(tokens, world, values_of, ANSWER_CONFIDENCE)
+
+    def follow_up(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
+        """The last command with a new value: "and in the bedroom too"."""
+        if world.mentioned.intent is None:
+            return None
+        start, end = self._bounds(tokens.words)
+        if start == 0 and end == len(tokens.words) and not world.mentioned.question:
+            return None
+        return self._completed(tokens, world, values_of, FOLLOW_UP_CONFIDENCE)
+
+    def _bounds(self, words: Sequence[str]) -> tuple[int, int]:
+        """The part of a follow-up between its lead and its tail."""
+        start, end = 0, len(words)
+        start = _past(self._fillers, words, start)
+        start = _past(self._lead, words, start)
+        shortened = True
+        while shortened and end - start > 1:
+            shortened = False
+            for length in (3, 2, 1):
+                if end - length > start and tuple(words[end - length : end]) in self._tail:
+                    end -= length
+                    shortened = True
+                    break
+        return start, end
+
+    def _completed(self, tokens: Tokens, world: World, values_of: ValuesOf, confidence: float) -> Command | None:
+        start, end = self._bounds(tokens.words)
+        part = tokens.part(start, end)
+        values = values_of(part.words, world, near=True)
+        names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
+        asked = world.mentioned.question
+        order = sorted(names, key=lambda name: (name != asked, name in world.mentioned.slots))
+        begin = 0
+        while begin < len(part.words):
+            for name in order:
+                step = _filled(Slot(names[name], name), part, values, begin)
+                if step is not None:
+                    return self._again(world, tokens, slots_of([step], part, world), confidence)
+            after = _past(self._small, part.words, begin)
+            if after == begin:
+                break
+            begin = after
+        return None
+
+    def _again(self, world: World, tokens: Tokens, new: dict[str, Any], confidence: float) -> Command:
+        slots = dict(world.mentioned.slots)
+        if any(name in new for name in EXCLUSIVE):
+            slots = {name: value for name, value in slots.items() if name not in EXCLUSIVE}
+        elif "room" in new and isinstance(slots.get("appliance"), list):
+            slots = _moved(slots, new["room"], world)
+        slots |= new
+        narrow(slots, world)
+        text = tokens.between(0, len(tokens.words))
+        return Command(world.mentioned.intent or "", slots, confidence, text)
+
+
+def _past(phrases: Phrases[None], words: Sequence[str], start: int) -> int:
+    found = phrases.longest(words, start)
+    return found[0] if found is not None and found[0] < len(words) else start
+
+
+def _filled(slot: Slot, part: Tokens, values: Values, start: int) -> Step | None:
+    if slot.kind == OPEN:
+        return None
+    for found in values.at(slot.kind, start):
+        if found.end == len(part.words):
+            return Step(None, slot, start, found)
+    return None
+
+
+def _moved(slots: dict[str, Any], room: object, world: World) -> dict[str, Any]:
+    """An appliance's command in another room: the one of several there, or else what is of its kind there."""
+    appliances = {appliance.id: appliance for appliance in world.home.appliances}
+    chosen = [appliances[identifier] for identifier in slots["appliance"] if identifier in appliances]
+    if any(appliance.room == room for appliance in chosen):
+        return slots
+    kinds = {appliance.kind for appliance in chosen}
+    moved = {name: value for name, value in slots.items() if name != "appliance"}
+    return moved | {"kind": kinds.pop()} if len(kinds) == 1 else moved

@@ -1,0 +1,187 @@
+"""Spoken dates and days of the week."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from entendre.language.automaton import Automaton, State
+from entendre.language.numbers import NumberGrammar
+from entendre.language.phrases import Phrases, phrase_set
+from entendre.language.templates import parse_template, slot_by_own_name
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of a later month, or its last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+class DateGrammar:
+    """Reads the dates and days of one language."""
+
+    def __init__(
+        self, data: Mapping[str, Any], numbers: NumberGrammar, words_of: Callable[[str], tuple[str, ...]]
+    ) -> None:
+        self._numbers = numbers
+        self._patterns: list[Mapping[str, Any]] = list(data["dates"])
+        self._automaton = Automaton(words_of)
+        for index, pattern in enumerate(self._patterns):
+            self._automaton.add(parse_template(str(pattern["say"])), index, rules={}, slot_of=slot_by_own_name)
+        self._months = Phrases(data["months"], words_of)
+        self._weekdays = Phrases(data["weekdays"], words_of)
+        self._plural = Phrases(data["weekdays_plural"], words_of)
+        days = data["days"]
+        self._every = phrase_set(days["every"], words_of)
+        self._lead = phrase_set(days["lead"], words_of)
+        self._joiners = phrase_set(days["joiners"], words_of)
+        self._ranges = phrase_set(days["ranges"], words_of)
+        self._ending = phrase_set(days["ending"], words_of)
+        self._phrases = Phrases(days["phrases"], words_of)
+
+    def parse(self, words: Sequence[str], start: int, today: date) -> list[tuple[int, date]]:
+        """Dates that begin at `start`; longest first."""
+        found: dict[int, date] = {}
+        stack: list[tuple[int, State, dict[str, Any]]] = [(start, self._automaton.start, {})]
+        while stack:
+            position, state, values = stack.pop()
+            for accept in state.accepts:
+                day = self._date(self._patterns[accept], values, today)
+                if day is not None:
+                    found.setdefault(position, day)
+            if position >= len(words):
+                continue
+            following = state.move(words[position])
+            if following is not None:
+                stack.append((position + 1, following, values))
+            for slot in state.slots:
+                for end, value in self._value(slot.kind, words, position):
+                    target = state.move(slot)
+                    if target is not None:
+                        stack.append((end, target, {**values, slot.kind: value}))
+        return sorted(found.items(), key=lambda reading: -reading[0])
+
+    def _value(self, kind: str, words: Sequence[str], start: int) -> Sequence[tuple[int, Any]]:
+        if kind == "weekday":
+            return self._weekdays.at(words, start)
+        if kind == "month":
+            return self._months.at(words, start)
+        if kind == "ordinal":
+            return [(end, value) for end, value in self._numbers.ordinal(words, start) if 1 <= value <= 31]
+        if kind == "iso":
+            return []
+        limits = {"day": (1, 31), "year": (1900, 2999), "number": (1, 999)}
+        low, high = limits[kind]
+        return [
+            (end, value)
+            for end, value in self._numbers.parse(words, start)
+            if isinstance(value, int) and low <= value <= high
+        ]
+
+    def _date(self, pattern: Mapping[str, Any], values: Mapping[str, Any], today: date) -> date | None:
+        if "weekday" in pattern:
+            return _weekday(DAYS.index(values["weekday"]), str(pattern["weekday"]), today)
+        if "weekday_of" in pattern:
+            ahead = (DAYS.index(pattern["weekday_of"]) - today.weekday()) % 7
+            return today + timedelta(days=ahead + 7 * int(pattern.get("weeks", 0)))
+        if "offset_days" in pattern:
+            return today + timedelta(days=int(pattern["offset_days"]))
+        if "unit_days" in pattern:
+            return today + timedelta(days=int(pattern["unit_days"]) * values["number"])
+        if "unit_months" in pattern or "months" in pattern:
+            return add_months(today, int(pattern.get("months", 0)) or values["number"])
+        if "fixed" in pattern:
+            month, day = (int(piece) for piece in str(pattern["fixed"]).split("-"))
+            return _coming(today, month, day)
+        day = values.get("ordinal", values.get("day"))
+        if "month" in values:
+            return _coming(today, values["month"], day, values.get("year"))
+        return _coming_day(today, day)
+
+    def days(self, words: Sequence[str], start: int) -> list[tuple[int, list[str]]]:
+        """Sets of weekdays that begin at `start` ("every weekday", "on mondays and fridays"); longest first."""
+        found = [(end, list(value)) for end, value in self._phrases.at(words, start)]
+        position, lead = start, self._lead.longest(words, start)
+        position = lead[0] if lead else start
+        every = self._every.longest(words, position)
+        position = every[0] if every else position
+        chosen: list[str] = []
+        sure = every is not None
+        while position < len(words):
+            plural, single = self._plural.longest(words, position), self._weekdays.longest(words, position)
+            hit = plural or single
+            if hit is None:
+                break
+            sure = sure or plural is not None
+            position = hit[0]
+            chosen.append(hit[1])
+            position, chosen, ranged = self._range(words, position, chosen)
+            sure = sure or ranged or len(chosen) > 1
+            if sure:
+                ordered = [day for day in DAYS if day in chosen]
+                ending = self._ending.longest(words, position)
+                found.append((ending[0] if ending and every else position, ordered))
+            joiner = self._joiners.longest(words, position)
+            position = joiner[0] if joiner else position
+        return sorted(found, key=lambda reading: -reading[0])
+
+    def _range(self, words: Sequence[str], position: int, chosen: list[str]) -> tuple[int, list[str], bool]:
+        to = self._ranges.longest(words, position)
+        last = (self._weekdays.longest(words, to[0]) or self._plural.longest(words, to[0])) if to else None
+        if last is None:
+            return position, chosen, False
+        first, final = DAYS.index(chosen[-1]), DAYS.index(last[1])
+        span = [DAYS[(first + step) % 7] for step in range((final - first) % 7 + 1)]
+        return last[0], chosen + span, True
+
+    def may_go_on(self, words: Sequence[str]) -> bool:
+        """Whether these words begin a date and leave it unfinished ("on the third of", "next", "every")."""
+        if not words:
+            return False
+        if self._phrases.begins(words) or any(end == len(words) for end, _ in self._every.at(words, 0)):
+            return True
+        stack: list[tuple[int, State]] = [(0, self._automaton.start)]
+        while stack:
+            position, state = stack.pop()
+            if position == len(words):
+                if not state.accepts:
+                    return True
+                continue
+            following = state.move(words[position])
+            if following is not None:
+                stack.append((position + 1, following))
+            for slot in state.slots:
+                for end, _ in self._value(slot.kind, words, position):
+                    target = state.move(slot)
+                    if target is not None:
+                        stack.append((end, target))
+        return False
+
+
+def _weekday(index: int, which: str, today: date) -> date:
+    if which == "next":
+        return today + timedelta(days=7 - today.weekday() + index)
+    if which == "last":
+        return today - timedelta(days=(today.weekday() - index - 1) % 7 + 1)
+    return today + timedelta(days=(index - today.weekday()) % 7)
+
+
+def _coming(today: date, month: int, day: int, year: int | None = None) -> date | None:
+    for candidate in (year,) if year else (today.year, today.year + 1, today.year + 4, today.year + 8):
+        if candidate is not None and 1 <= day <= calendar.monthrange(candidate, month)[1]:
+            found = date(candidate, month, day)
+            if year or found >= today:
+                return found
+    return None
+
+
+def _coming_day(today: date, day: int) -> date | None:
+    for months in range(3):
+        first = add_months(today.replace(day=1), months)
+        if day <= calendar.monthrange(first.year, first.month)[1] and first.replace(day=day) >= today:
+            return first.replace(day=day)
+    return None

@@ -1,0 +1,74 @@
+"""Whether a speaker has said enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entendre.core.understanding import Completeness
+from entendre.language.grammar import OPEN
+from entendre.language.meaning import Meaning
+from entendre.language.pack import WordData
+from entendre.language.search import Search
+from entendre.language.times import ClockTime
+from entendre.language.values import NAMED, Values
+
+
+def completeness_of(
+    words: Sequence[str], last: Meaning | None, search: Search, values: Values, data: WordData
+) -> Completeness:
+    """The completeness of a sentence of which `last` is the last command understood; `search` is its exact search."""
+    if not words:
+        return Completeness.UNKNOWN
+    ending = words[-1]
+    whole = last is not None and last.exact and not last.ends_open
+    if ending in data.never_ends or (_dangles(words, data) and not whole):
+        return Completeness.INCOMPLETE
+    if last is not None and (last.exact or not _alive(search, values)):
+        return _of_whole(words, last, search, values)
+    return Completeness.INCOMPLETE if _alive(search, values) else Completeness.UNKNOWN
+
+
+def _dangles(words: Sequence[str], data: WordData) -> bool:
+    if words[-1] in data.dangling_unless_whole:
+        return True
+    return any(tuple(words[-len(phrase.split()) :]) == tuple(phrase.split()) for phrase in data.dangling)
+
+
+def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Values) -> Completeness:
+    declared = last.template.block.completeness
+    if declared is not None:
+        return Completeness(declared)
+    step = last.steps[-1] if last.steps else None
+    if step is None or step.found.end != last.word_count:
+        return Completeness.COMPLETE
+    if step.slot.kind in (OPEN, "duration"):
+        return Completeness.EXTENDABLE
+    value = step.found.value
+    if isinstance(value, ClockTime) and value.ambiguous:
+        return Completeness.EXTENDABLE
+    start = len(words) - last.word_count + step.start
+    if step.slot.kind in NAMED:
+        wanted = {slot.kind for state in search.beams[start] for slot in state.slots if slot.kind in NAMED}
+        if any(values.may_go_on(kind, start) for kind in wanted):
+            return Completeness.EXTENDABLE
+    return Completeness.COMPLETE
+
+
+def _alive(search: Search, values: Values) -> bool:
+    """Whether some template goes on after these words."""
+    if any(_wants_more(reading.state) for reading in search.beams[-1].values()):
+        return True
+    asked: set[tuple[str, int]] = set()
+    for position, beam in enumerate(search.beams[:-1]):
+        for state in beam:
+            for slot in state.slots:
+                key = (slot.kind, position)
+                if slot.kind != OPEN and key not in asked:
+                    asked.add(key)
+                    if values.may_go_on(slot.kind, position):
+                        return True
+    return False
+
+
+def _wants_more(state: object) -> bool:
+    return not getattr(state, "accepts", ()) and bool(getattr(state, "words", ()) or getattr(state, "slots", ()))

@@ -1,0 +1,116 @@
+"""Sentence files of every skill compiled into one automaton, with the closed lists that their slots take values from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hassil.expression import Expression, ListReference
+
+from entendre.core.errors import InvalidInputError
+from entendre.language.automaton import Automaton, Slot
+from entendre.language.pack import LanguagePack
+from entendre.language.sentences import Block, SentenceFile
+from entendre.language.templates import parse_template
+from entendre.language.tokens import Tokenizer
+
+OPEN = "*"
+"""The kind of slots that take any words."""
+OPEN_SLOTS = frozenset({"item", "text", "name", "query", "list_name", "place"})
+TYPED_SLOTS = frozenset(
+    {
+        "duration", "time", "date", "datetime", "days", "number", "ordinal", "percent", "temperature", "color", "kelvin",
+        "appliance", "kind", "room", "scene", "list", "unit",
+    }
+)  # fmt: skip
+RANGE = "range"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What an accepted sentence means; `skill` is the file it came from."""
+
+    skill: str
+    block: Block
+    open_slots: frozenset[str]
+
+
+class Grammar:
+    """Everything that can be said, without the names of a home."""
+
+    def __init__(self, pack: LanguagePack, files: Iterable[SentenceFile], tokenizer: Tokenizer) -> None:
+        self._pack = pack
+        self.automaton = Automaton(tokenizer.words)
+        self.lists = Automaton(tokenizer.words)
+        self.templates: list[Template] = []
+        self.list_values: list[tuple[str, Any]] = []
+        self.intent_slots: dict[str, dict[str, str]] = {}
+        self._common_rules = {name: parse_template(body) for name, body in pack.rules.items()}
+        self._add_pack_lists()
+        for file in files:
+            self._add_file(file)
+        self.vocabulary = frozenset(self.automaton.vocabulary | self.lists.vocabulary)
+
+    def _add_pack_lists(self) -> None:
+        names = self._pack.names
+        for kind, source in (("kind", "kinds"), ("color", "colors"), ("kelvin", "kelvin"), ("unit", "units")):
+            for value, spoken in names.get(source, {}).items():
+                self._add_values(kind, [{"in": template, "out": value} for template in spoken], self._common_rules)
+        for value in ("everywhere", "here"):
+            spoken = names.get(value, ())
+            self._add_values("place_word", [{"in": say, "out": value} for say in spoken], self._common_rules)
+        pronouns = [{"in": say, "out": True} for say in names.get("pronouns", ())]
+        self._add_values("pronoun", pronouns, self._common_rules)
+
+    def _add_values(self, kind: str, values: Sequence[Any], rules: Mapping[str, Expression]) -> None:
+        for value in values:
+            spoken, out = (value["in"], value.get("out", value["in"])) if isinstance(value, Mapping) else (value, value)
+            self.list_values.append((kind, out))
+            self.lists.add(parse_template(str(spoken)), len(self.list_values) - 1, rules=rules, slot_of=_no_slots)
+
+    def _add_file(self, file: SentenceFile) -> None:
+        rules = self._common_rules | {name: parse_template(body) for name, body in file.rules.items()}
+        for name, definition in file.lists.items():
+            if "values" in definition:
+                self._add_values(f"{file.skill}:{name}", definition["values"], rules)
+        for block in file.blocks:
+            self._add_block(file, block, rules)
+
+    def _add_block(self, file: SentenceFile, block: Block, rules: Mapping[str, Expression]) -> None:
+        accept = len(self.templates)
+        used: dict[str, str] = {}
+
+        def slot_of(reference: ListReference) -> Slot:
+            slot = _slot(reference, file)
+            used[slot.name] = slot.kind
+            return slot
+
+        for template in block.templates:
+            self.automaton.add(parse_template(template), accept, rules=rules, slot_of=slot_of)
+        open_slots = frozenset(name for name, kind in used.items() if kind == OPEN)
+        self.templates.append(Template(file.skill, block, open_slots))
+        self.intent_slots.setdefault(block.intent, {}).update(used)
+
+
+def _slot(reference: ListReference, file: SentenceFile) -> Slot:
+    name, stored = reference.list_name, reference.slot_name
+    bounds = reference.get_inline_range()
+    if bounds is not None:
+        return Slot(f"{RANGE}:{bounds[0]}:{bounds[1]}", stored)
+    own = file.lists.get(name)
+    if own is not None:
+        if own.get("wildcard"):
+            return Slot(OPEN, stored)
+        if "range" in own:
+            return Slot(f"{RANGE}:{own['range']['from']}:{own['range']['to']}", stored)
+        return Slot(f"{file.skill}:{name}", stored)
+    if name in OPEN_SLOTS:
+        return Slot(OPEN, stored)
+    if name in TYPED_SLOTS:
+        return Slot(name, stored)
+    raise InvalidInputError(f"{file.skill}: a sentence uses the unknown list {{{name}}}.")
+
+
+def _no_slots(reference: ListReference) -> Slot:
+    raise InvalidInputError(f"A list value can't hold the slot {{{reference.list_name}}}.")

@@ -1,0 +1,149 @@
+"""What a reading means: its template's intent, and its slots with canonical values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entendre.core.home import Appliance
+from entendre.core.plan import World
+from entendre.core.understanding import Command
+from entendre.language.grammar import OPEN, Template
+from entendre.language.moments import DateValue, Moment, clock_on
+from entendre.language.search import Reading, Step
+from entendre.language.times import ClockTime
+from entendre.language.tokens import Tokens
+
+CONTEXT_BONUS = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One command with what it cost to understand; `exact`: nothing was repaired."""
+
+    command: Command
+    cost: float
+    exact: bool
+    template: Template
+    steps: tuple[Step, ...]
+    word_count: int
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether its last words are an open slot."""
+        last = self.steps[-1] if self.steps else None
+        return last is not None and last.slot.kind == OPEN and last.found.end == self.word_count
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any of its slots takes any words."""
+        return any(step.slot.kind == OPEN for step in self.steps)
+
+
+def holds(requires: Mapping[str, Any], world: World) -> bool:
+    """Whether a block's context is met."""
+    return all(_met(key, wanted, world) for key, wanted in requires.items())
+
+
+def _met(key: str, wanted: Any, world: World) -> bool:
+    if key == "kind":
+        return True
+    if key == "intent":
+        return world.mentioned.intent in ([wanted] if isinstance(wanted, str) else wanted)
+    if key == "question" and not isinstance(wanted, bool):
+        return world.mentioned.question in ([wanted] if isinstance(wanted, str) else wanted)
+    read = _CONTEXT.get(key)
+    return read is not None and bool(read(world)) == bool(wanted)
+
+
+_CONTEXT = {
+    "ringing": lambda world: any(timer.ringing for timer in (*world.timers, *world.alarms)),
+    "playing": lambda world: world.device.playing,
+    "speaking": lambda world: world.device.speaking,
+    "timers": lambda world: world.timers,
+    "alarms": lambda world: world.alarms,
+    "reminders": lambda world: world.reminders,
+    "mentioned": lambda world: world.mentioned.appliances,
+    "room": lambda world: world.device.room,
+    "question": lambda world: world.mentioned.question,
+}
+
+
+def slots_of(steps: Sequence[Step], tokens: Tokens, world: World) -> dict[str, Any]:
+    """The canonical slots of a reading, without its template's fixed ones."""
+    slots: dict[str, Any] = {}
+    day = next((step.found.value for step in steps if isinstance(step.found.value, DateValue)), None)
+    repeats = any(step.slot.kind == "days" for step in steps)
+    for step in steps:
+        name, value = step.slot.name, step.found.value
+        if step.slot.kind == OPEN:
+            slots[name] = tokens.between(step.start, step.found.end)
+        elif isinstance(value, ClockTime):
+            slots[name] = clock_on(value, world.now, day, repeats)
+            if value.ambiguous and not (day and day.half):
+                slots[f"{name}_ambiguous"] = True
+        elif isinstance(value, Moment):
+            slots[name] = value.text
+            if value.ambiguous:
+                slots[f"{name}_ambiguous"] = True
+        elif isinstance(value, DateValue):
+            slots[name] = value.day.isoformat()
+            if value.part is not None:
+                slots[f"{name}_part"] = value.part
+        else:
+            slots[name] = value
+    return slots
+
+
+def narrow(slots: dict[str, Any], world: World, kind: str | None = None) -> bool:
+    """Decide between appliances that share a name, by kind, then room; False if none is left of that kind."""
+    ids = slots.get("appliance")
+    if not isinstance(ids, list):
+        return True
+    known = {appliance.id: appliance for appliance in world.home.appliances}
+    chosen = [known[identifier] for identifier in ids if identifier in known]
+    if kind is not None:
+        chosen = [appliance for appliance in chosen if appliance.kind == kind]
+        if not chosen:
+            return False
+    if len(chosen) > 1 and not set(ids) == set(world.mentioned.appliances):
+        chosen = _in_room(chosen, slots.get("room"), world) or _in_room(chosen, world.device.room, world) or chosen
+    slots["appliance"] = [appliance.id for appliance in chosen]
+    return True
+
+
+def _in_room(chosen: Sequence[Appliance], room: Any, world: World) -> list[Appliance]:
+    floors = {entry.id: entry.floor for entry in world.home.rooms}
+    return [
+        appliance
+        for appliance in chosen
+        if room is not None and (appliance.room == room or floors.get(appliance.room or "") == room)
+    ]
+
+
+def meaning_of(
+    reading: Reading, templates: Sequence[Template], tokens: Tokens, world: World, *, exact: bool
+) -> Meaning | None:
+    """The best meaning of a reading whose context is met."""
+    best: Meaning | None = None
+    words = set(tokens.words)
+    steps = reading.slots()
+    for accept in reading.state.accepts:
+        template = templates[accept]
+        block = template.block
+        cost = reading.cost + block.cost - (CONTEXT_BONUS if block.requires else 0.0)
+        if (best is not None and cost >= best.cost) or block.excludes & words or not holds(block.requires, world):
+            continue
+        slots = slots_of(steps, tokens, world)
+        if not narrow(slots, world, block.requires.get("kind")):
+            continue
+        command = Command(
+            intent=block.intent,
+            slots=slots | dict(block.slots),
+            confidence=round(max(0.0, min(1.0, 1.0 - cost)), 3),
+            text=tokens.between(0, len(tokens.words)),
+            skill=template.skill,
+        )
+        best = Meaning(command, cost, exact, template, tuple(steps), len(tokens.words))
+    return best

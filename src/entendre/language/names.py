@@ -1,0 +1,187 @@
+"""The names of one home, found in sentences. Rebuilt whenever the home changes, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from entendre.core.home import HomeSnapshot, Names
+from entendre.language.pack import LanguagePack
+from entendre.language.sounds import SoundIndex
+from entendre.language.tokens import Tokenizer
+
+OTHER_FORM_COST = 0.01
+SHORTENED_COST = 0.05
+JOINED_COST = 0.08
+MAX_NAME_WORDS = 8
+MAX_JOINED_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NameHit:
+    """A name found: what `kind` of thing, the ids that bear it, where it ends, and how sure it is (0 is certain)."""
+
+    kind: str
+    ids: tuple[str, ...]
+    end: int
+    cost: float
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, _Node] = field(default_factory=dict)
+    entries: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+class NameIndex:
+    """A trie of the stems of every name of a home."""
+
+    def __init__(self, home: HomeSnapshot, pack: LanguagePack, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._root = _Node()
+        self._joined: dict[str, list[tuple[str, str]]] = {}
+        self._pack = pack
+        self._vocabulary: set[str] = set()
+        self._exact: set[tuple[str, ...]] = set()
+        self._generic = _generic_stems(pack, tokenizer)
+        self._add_home(home)
+        self.sounds = SoundIndex(pack.words, self._vocabulary)
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """The stems that names are made of."""
+        return frozenset(self._vocabulary)
+
+    def _add_home(self, home: HomeSnapshot) -> None:
+        rooms = {room.id: self._spoken(room.names) for room in home.rooms}
+        for room_id, spoken in rooms.items():
+            for words in spoken:
+                self._add("room", words, room_id, 0.0)
+        for floor_id, floor_names in home.floors.items():
+            for words in self._spoken(floor_names):
+                self._add("room", words, floor_id, 0.0)
+        nouns = {"scene": "scene_nouns", "list": "list_nouns"}
+        for kind, things in (("scene", home.scenes), ("list", home.lists)):
+            for thing in things:
+                for words in self._spoken(thing.names):
+                    self._add(kind, words, thing.id, 0.0)
+                    if len(words) > 1 and words[-1] in self._pack.names.get(nouns[kind], ()):
+                        self._add(kind, words[:-1], thing.id, 0.0)
+        for appliance in home.appliances:
+            for words in self._spoken(appliance.names):
+                self._add("appliance", words, appliance.id, 0.0)
+                self._add_shortened(words, appliance.id)
+                for room_words in rooms.get(appliance.room or "", ())[:2]:
+                    if words[: len(room_words)] != room_words:
+                        self._add("appliance", room_words + words, appliance.id, OTHER_FORM_COST)
+
+    def _add_shortened(self, words: tuple[str, ...], appliance: str) -> None:
+        """The ends of a name that still say more than its kind: "ceiling light" of "bedroom ceiling light"."""
+        for start in range(1, len(words)):
+            tail = words[start:]
+            if any(self._tokenizer.stem(word) not in self._generic for word in tail):
+                self._add("appliance", tail, appliance, SHORTENED_COST)
+
+    def _spoken(self, names: Names) -> list[tuple[str, ...]]:
+        language = self._pack.language
+        tags = [language, language.split("-")[0], ""]
+        chosen: list[str] = [name for tag in dict.fromkeys(tags) for name in names.get(tag, ())]
+        if not chosen:
+            chosen = [name for group in names.values() for name in group]
+        spoken = (self._tokenizer.words(name)[:MAX_NAME_WORDS] for name in chosen)
+        return list(dict.fromkeys(words for words in spoken if words))
+
+    def _add(self, kind: str, words: tuple[str, ...], identifier: str, cost: float) -> None:
+        node = self._root
+        if not cost:
+            self._exact.add(words)
+        for word in words:
+            stem = self._tokenizer.stem(word)
+            self._vocabulary.add(stem)
+            node = node.children.setdefault(stem, _Node())
+        ids = node.entries.setdefault(kind, {})
+        ids[identifier] = min(cost, ids.get(identifier, cost))
+        if cost < SHORTENED_COST and len("".join(words)) > 4:
+            self._joined.setdefault("".join(words), []).append((kind, identifier))
+
+    def at(self, words: Sequence[str], start: int) -> list[NameHit]:
+        """Names that begin at a word, spoken as they are or in another number."""
+        hits: list[NameHit] = []
+        node: _Node | None = self._root
+        for position in range(start, min(len(words), start + MAX_NAME_WORDS)):
+            assert node is not None
+            node = node.children.get(self._tokenizer.stem(words[position]))
+            if node is None:
+                break
+            if node.entries:
+                exact = tuple(words[start : position + 1]) in self._exact
+                hits.extend(_hits(node, position + 1, 0.0 if exact else OTHER_FORM_COST))
+        return hits
+
+    def near(self, words: Sequence[str], start: int, budget: float) -> list[NameHit]:
+        """Names that begin at a word and were misheard, run together or torn apart."""
+        hits = self._run_together(words, start)
+        stack: list[tuple[int, _Node, float]] = [(start, self._root, 0.0)]
+        while stack:
+            position, node, cost = stack.pop()
+            if cost and node.entries:
+                hits.extend(_hits(node, position, cost))
+            if position >= len(words) or position - start >= MAX_NAME_WORDS:
+                continue
+            word = words[position]
+            stem = self._tokenizer.stem(word)
+            child = node.children.get(stem)
+            if child is not None:
+                stack.append((position + 1, child, cost))
+            for meant, extra in self.sounds.alike(stem):
+                near = node.children.get(meant)
+                if near is not None and cost + extra <= budget:
+                    stack.append((position + 1, near, cost + extra))
+        return hits
+
+    def _run_together(self, words: Sequence[str], start: int) -> list[NameHit]:
+        hits: list[NameHit] = []
+        text = ""
+        for end in range(start + 1, min(len(words), start + MAX_JOINED_WORDS) + 1):
+            text += words[end - 1]
+            grouped: dict[str, list[str]] = {}
+            for kind, identifier in self._joined.get(text, ()):
+                grouped.setdefault(kind, []).append(identifier)
+            hits.extend(NameHit(kind, tuple(ids), end, JOINED_COST) for kind, ids in grouped.items())
+        return hits
+
+    def begins(self, words: Sequence[str], kind: str) -> bool:
+        """Whether these words are the beginning of a name of that kind, but not the whole of one."""
+        node = self._root
+        for word in words:
+            child = node.children.get(self._tokenizer.stem(word))
+            if child is None:
+                return False
+            node = child
+        return bool(words) and _reaches(node, kind)
+
+
+def _hits(node: _Node, end: int, cost: float) -> Iterable[NameHit]:
+    for kind, ids in node.entries.items():
+        least = min(ids.values())
+        chosen = tuple(identifier for identifier, own in ids.items() if own == least)
+        yield NameHit(kind, chosen, end, cost + least)
+
+
+def _reaches(node: _Node, kind: str) -> bool:
+    stack = list(node.children.values())
+    while stack:
+        child = stack.pop()
+        if kind in child.entries and min(child.entries[kind].values()) < SHORTENED_COST:
+            return True
+        stack.extend(child.children.values())
+    return False
+
+
+def _generic_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:
+    """Stems that say only of what kind a thing is."""
+    words: set[str] = set()
+    for templates in pack.names.get("kinds", {}).values():
+        for template in templates:
+            words.update(tokenizer.words(template))
+    return frozenset(tokenizer.stem(word) for word in words)

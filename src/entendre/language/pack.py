@@ -1,0 +1,100 @@
+"""One language as data: how its text becomes words, and how it says numbers, times and what homes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Phrases = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WordData:
+    """How text becomes words, which may be skipped, and which are taken for one another."""
+
+    token_pattern: str
+    joined_by_space: bool = True
+    replacements: tuple[tuple[str, str], ...] = ()
+    contractions: Mapping[str, str] = field(default_factory=dict)
+    fillers: Phrases = ()
+    light: Mapping[str, float] = field(default_factory=dict)
+    required_light: frozenset[str] = frozenset()
+    dangling: Phrases = ()
+    dangling_unless_whole: frozenset[str] = frozenset()
+    never_ends: frozenset[str] = frozenset()
+    conjunctions: Phrases = ()
+    plural_endings: tuple[tuple[str, str], ...] = ()
+    possessive: Phrases = ()
+    confusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    confusion_cost: float = 0.14
+    phonetics: tuple[tuple[str, str], ...] = ()
+    phonetic_cost: float = 0.15
+    spelling_cost: float = 0.25
+    yes: Phrases = ()
+    no: Phrases = ()
+    follow_up_lead: Phrases = ()
+    follow_up_tail: Phrases = ()
+    follow_up_small: Phrases = ()
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class NumberData:
+    """How numbers, fractions, percentages, temperatures and ordinals are said."""
+
+    ones: Mapping[str, int]
+    teens: Mapping[str, int]
+    tens: Mapping[str, int]
+    hundred: Phrases = ()
+    scales: Mapping[str, int] = field(default_factory=dict)
+    joiner: Phrases = ()
+    minus: Phrases = ()
+    point: Phrases = ()
+    articles: Phrases = ()
+    decimal_mark: str = "."
+    group_mark: str = ","
+    phrases: Mapping[str, float] = field(default_factory=dict)
+    fraction_tails: Mapping[str, float] = field(default_factory=dict)
+    percent_words: Phrases = ()
+    percent_phrases: Mapping[str, float] = field(default_factory=dict)
+    temperature: Mapping[str, Phrases] = field(default_factory=dict)
+    ordinals: Mapping[str, int] = field(default_factory=dict)
+    ordinal_suffixes: Phrases = ()
+
+
+@dataclass(frozen=True)
+class LanguagePack:
+    """Everything that the engine knows of one language. `time`, `names` and `say` keep the shape of their files."""
+
+    language: str
+    words: WordData
+    numbers: NumberData
+    time: Mapping[str, Any]
+    names: Mapping[str, Any]
+    say: Mapping[str, Any]
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+
+def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]]) -> LanguagePack:
+    """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
+    words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
+    for key in ("required_light", "dangling_unless_whole", "never_ends", "known"):
+        words[key] = frozenset(words.get(key, ()))
+    return LanguagePack(
+        language=language,
+        words=WordData(**words),
+        numbers=NumberData(**{key: _frozen(value) for key, value in documents["numbers"].items()}),
+        time=documents["time"],
+        names=documents["names"],
+        say=documents["say"],
+        rules={name: str(body) for name, body in documents.get("rules", {}).items()},
+    )
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return value

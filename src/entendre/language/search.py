@@ -1,0 +1,170 @@
+"""Finds the cheapest way to read a sentence as a template: exactly first, then with small repairs.
+
+Words and slots are moves of the automaton. Skipping a filler costs little, skipping or supplying a small word a little
+more, taking a word for one that sounds alike more again; words of content are never skipped and never supplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from entendre.language.automaton import Slot, State
+from entendre.language.grammar import OPEN
+from entendre.language.pack import WordData
+from entendre.language.phrases import Phrases
+from entendre.language.sounds import SoundIndex
+from entendre.language.values import Found, Values
+
+FILLER_COST = 0.01
+OPEN_WORD_COST = 0.012
+OPEN_SMALL_WORD_COST = 0.02
+SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002}
+OTHER_SLOT_COST = 0.001
+SUPPLY_COST = 0.04
+REPAIR_BUDGET = 0.42
+MAX_READINGS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A slot that was filled from word `start` on; steps lead back to the beginning."""
+
+    before: Step | None
+    slot: Slot
+    start: int
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A state that holds after some words, and what it cost to get there."""
+
+    state: State
+    cost: float
+    steps: Step | None
+
+    def slots(self) -> list[Step]:
+        """The slots filled, in the order spoken."""
+        found: list[Step] = []
+        step = self.steps
+        while step is not None:
+            found.append(step)
+            step = step.before
+        return found[::-1]
+
+
+Beam = dict[State, Reading]
+
+
+class Search:
+    """One sentence's readings. `beams[i]` holds what is possible after `i` words."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        values: Values,
+        start: State,
+        *,
+        data: WordData,
+        fillers: Phrases[None],
+        sounds: SoundIndex | None = None,
+        suppliable: frozenset[str] = frozenset(),
+    ) -> None:
+        self._words = words
+        self._values = values
+        self._data = data
+        self._fillers = fillers
+        self._sounds = sounds
+        self._suppliable = suppliable
+        self._budget = REPAIR_BUDGET if sounds is not None else 1.0
+        self._spent = 0
+        self.beams: list[Beam] = [{} for _ in range(len(words) + 1)]
+        self._put(0, Reading(start, 0.0, None))
+        for position in range(len(words) + 1):
+            self._expand(position)
+
+    @property
+    def ends(self) -> list[Reading]:
+        """Readings of the whole sentence."""
+        return list(self.beams[-1].values())
+
+    def _put(self, position: int, reading: Reading) -> bool:
+        if reading.cost > self._budget:
+            return False
+        beam = self.beams[position]
+        known = beam.get(reading.state)
+        if known is not None and known.cost <= reading.cost:
+            return False
+        beam[reading.state] = reading
+        return True
+
+    def _expand(self, position: int) -> None:
+        if self._sounds is not None:
+            self._supply(position)
+        if position == len(self._words):
+            return
+        word = self._words[position]
+        skips = self._skips(position)
+        for reading in list(self.beams[position].values()):
+            self._spent += 1
+            if self._spent > MAX_READINGS:
+                return
+            state, cost, steps = reading.state, reading.cost, reading.steps
+            following = state.move(word)
+            if following is not None:
+                self._put(position + 1, Reading(following, cost, steps))
+            elif self._sounds is not None:
+                self._hear_otherwise(position, word, reading)
+            for end, skip_cost in skips:
+                self._put(end, Reading(state, cost + skip_cost, steps))
+            for slot in state.slots:
+                self._fill(position, slot, reading)
+
+    def _skips(self, position: int) -> list[tuple[int, float]]:
+        skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
+        if self._sounds is not None:
+            light = self._data.light.get(self._words[position])
+            if light is not None:
+                skips.append((position + 1, light))
+        return skips
+
+    def _fill(self, position: int, slot: Slot, reading: Reading) -> None:
+        target = reading.state.move(slot)
+        assert target is not None
+        if slot.kind == OPEN:
+            cost = reading.cost + 0.005
+            for end in range(position + 1, len(self._words) + 1):
+                small = self._words[end - 1] in self._data.light
+                cost += OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST
+                self._put(end, Reading(target, cost, Step(reading.steps, slot, position, Found(end, None))))
+            return
+        base = reading.cost + SLOT_COST.get(slot.kind, OTHER_SLOT_COST)
+        for found in self._values.at(slot.kind, position):
+            step = Step(reading.steps, slot, position, found)
+            self._put(found.end, Reading(target, base + found.cost, step))
+
+    def _hear_otherwise(self, position: int, word: str, reading: Reading) -> None:
+        assert self._sounds is not None
+        for meant, cost in self._sounds.alike(word):
+            following = reading.state.move(meant)
+            if following is not None:
+                self._put(position + 1, Reading(following, reading.cost + cost, reading.steps))
+
+    def _supply(self, position: int) -> None:
+        """Small words that a template has and the sentence lacks."""
+        waiting = list(self.beams[position].values())
+        while waiting:
+            reading = waiting.pop()
+            if reading.cost + SUPPLY_COST > self._budget:
+                continue
+            for word in reading.state.words & self._suppliable:
+                following = reading.state.move(word)
+                assert following is not None
+                cost = reading.cost + SUPPLY_COST + self._data.light[word]
+                supplied = Reading(following, cost, reading.steps)
+                if self._put(position, supplied):
+                    self._spent += 1
+                    waiting.append(supplied)
+            if self._spent > MAX_READINGS:
+                return

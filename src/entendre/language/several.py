@@ -1,0 +1,127 @@
+"""Several commands in one sentence, split where both sides make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from entendre.core.plan import World
+from entendre.language.meaning import Meaning
+from entendre.language.pack import LanguagePack
+from entendre.language.phrases import phrase_set
+from entendre.language.tokens import Tokenizer, Tokens
+
+ALONE_COST = 0.2
+MAX_SPLITS = 6
+MAX_CARRIED_END = 3
+UNSPLIT_SLOTS = frozenset({"text"})
+
+
+class Interpret(Protocol):
+    """The meaning of words as one command."""
+
+    def __call__(self, tokens: Tokens, world: World, *, exact: bool = False) -> Meaning | None: ...
+
+
+class Splitter:
+    """Finds the commands of a sentence."""
+
+    def __init__(self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret) -> None:
+        self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
+        self._interpret = interpret
+
+    def split(self, tokens: Tokens, world: World, whole: Meaning | None, depth: int = 0) -> list[Meaning]:
+        """The commands of a sentence in order; `whole` is its meaning as one command."""
+        alone = [whole] if whole is not None else []
+        points = self._points(tokens.words)
+        if not points or depth >= MAX_SPLITS or (whole is not None and self._is_one(whole, points)):
+            return alone
+        for start, end in points:
+            left, right = tokens.part(0, start), tokens.part(end, len(tokens.words))
+            found = self._both(left, right, world, whole, depth)
+            if found:
+                return found
+        return alone
+
+    def _points(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        found = []
+        for start in range(1, len(words) - 1):
+            match = self._conjunctions.longest(words, start)
+            if match is not None and match[0] < len(words):
+                found.append((start, match[0]))
+        return found
+
+    def _is_one(self, whole: Meaning, points: Sequence[tuple[int, int]]) -> bool:
+        """Whether a sentence is surely one command: exact, and no conjunction in its open words."""
+        if any(step.slot.name in UNSPLIT_SLOTS and _covers(step, points) for step in whole.steps):
+            return True
+        if whole.cost > ALONE_COST:
+            return False
+        return whole.exact and not any(step.found.value is None and _covers(step, points) for step in whole.steps)
+
+    def _both(
+        self, left: Tokens, right: Tokens, world: World, whole: Meaning | None, depth: int
+    ) -> list[Meaning] | None:
+        first = self._interpret(left, world)
+        if first is not None and first.cost > ALONE_COST:
+            first = None
+        if first is None:
+            return self._carry_end(left, right, world) if whole is None else None
+        later = _with_mentioned(world, first)
+        second = self.split(right, later, self._interpret(right, later), depth + 1)
+        if second and all(meaning.cost <= ALONE_COST for meaning in second):
+            if whole is None or not any(meaning.is_open for meaning in second):
+                return [first, *second]
+            return None
+        return self._carry_beginning(first, left, right, world, depth) if whole is None or not whole.exact else None
+
+    def _carry_beginning(
+        self, first: Meaning, left: Tokens, right: Tokens, world: World, depth: int
+    ) -> list[Meaning] | None:
+        """The second command lacks the first one's verb: "turn off the lamp and the fan"."""
+        if first.is_open:
+            return None
+        for length in range(len(left.words) - 1, 0, -1):
+            carried = left.part(0, length).joined(right)
+            if depth < MAX_SPLITS and self._points(right.words):
+                second = self.split(carried, world, self._interpret(carried, world, exact=True), depth + 1)
+            else:
+                meaning = self._interpret(carried, world, exact=True)
+                second = [meaning] if meaning is not None else []
+            if second and second[0].exact and second[0].command.intent == first.command.intent:
+                return [first, *(_said(meaning, right) for meaning in second)]
+        return None
+
+    def _carry_end(self, left: Tokens, right: Tokens, world: World) -> list[Meaning] | None:
+        """The first command lacks the second one's end: "turn the lamp and the fan off"."""
+        verb_of = next(
+            (count for count in range(1, min(3, len(left.words)))
+             if self._interpret(left.part(0, count).joined(right), world, exact=True)),
+            0,
+        )  # fmt: skip
+        second = self._interpret(left.part(0, verb_of).joined(right), world, exact=True)
+        if second is None or second.is_open:
+            return None
+        for length in range(1, min(MAX_CARRIED_END, len(right.words) - 1) + 1):
+            carried = left.joined(right.part(len(right.words) - length, len(right.words)))
+            first = self._interpret(carried, world, exact=True)
+            if first is not None and first.command.intent == second.command.intent and not first.is_open:
+                return [_said(first, left), _said(second, right)]
+        return None
+
+
+def _covers(step: object, points: Sequence[tuple[int, int]]) -> bool:
+    start, end = getattr(step, "start", 0), getattr(step, "found").end  # noqa: B009
+    return any(start <= place[0] < end for place in points)
+
+
+def _said(meaning: Meaning, part: Tokens) -> Meaning:
+    return replace(meaning, command=replace(meaning.command, text=part.between(0, len(part.words))))
+
+
+def _with_mentioned(world: World, first: Meaning) -> World:
+    ids = first.command.slots.get("appliance")
+    if not isinstance(ids, list) or not ids:
+        return world
+    return replace(world, mentioned=replace(world.mentioned, appliances=tuple(ids)))

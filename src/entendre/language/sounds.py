@@ -1,0 +1,63 @@
+"""Words that sound or look alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from entendre.language.pack import WordData
+
+MIN_SPELLING_LENGTH = 5
+LONG_WORD = 9
+MAX_CACHED_WORDS = 4096
+
+
+class SoundIndex:
+    """Finds the words of a vocabulary that a misheard word may stand for."""
+
+    def __init__(self, data: WordData, vocabulary: Iterable[str]) -> None:
+        self._data = data
+        self._rules = [(re.compile(old), new) for old, new in data.phonetics]
+        self._vocabulary = frozenset(vocabulary)
+        self._by_key: dict[str, list[str]] = {}
+        self._by_first: dict[str, list[str]] = {}
+        for word in sorted(self._vocabulary):
+            if len(word) > 2 and not word.isdigit():
+                self._by_key.setdefault(self.key(word), []).append(word)
+                self._by_first.setdefault(word[0], []).append(word)
+        self.alike = lru_cache(MAX_CACHED_WORDS)(self._alike)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._vocabulary
+
+    def key(self, word: str) -> str:
+        """How a word sounds, roughly."""
+        for old, new in self._rules:
+            word = old.sub(new, word)
+        return word
+
+    def _alike(self, word: str) -> tuple[tuple[str, float], ...]:
+        """Words of the vocabulary that may be meant, with a cost each; none for a word that is surely itself."""
+        found = {
+            meant: self._data.confusion_cost
+            for meant in self._data.confusions.get(word, ())
+            if meant in self._vocabulary and meant != word
+        }
+        if word not in self._vocabulary and word not in self._data.known and word not in self._data.light:
+            for meant in self._by_key.get(self.key(word), ()) if len(word) > 2 else ():
+                found.setdefault(meant, self._data.phonetic_cost)
+            for meant in self._by_first.get(word[:1], ()):
+                if _close(word, meant):
+                    found.setdefault(meant, self._data.spelling_cost)
+        return tuple(found.items())
+
+
+def _close(word: str, meant: str) -> bool:
+    shorter = min(len(word), len(meant))
+    if shorter < MIN_SPELLING_LENGTH or abs(len(word) - len(meant)) > 2:
+        return False
+    limit = 2 if shorter >= LONG_WORD else 1
+    return OSA.distance(word, meant, score_cutoff=limit) <= limit

@@ -1,0 +1,162 @@
+"""Spoken clock times and parts of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from entendre.language.automaton import Automaton, Slot, State
+from entendre.language.numbers import NumberGrammar
+from entendre.language.phrases import Phrases, phrase_set
+from entendre.language.templates import parse_template, slot_by_own_name
+
+MINUTES_A_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTime:
+    """A wall time in minutes after midnight; `ambiguous`: may as well be twelve hours later."""
+
+    minutes: int
+    ambiguous: bool = False
+    bare: bool = False
+    today: bool = False
+
+    @property
+    def text(self) -> str:
+        """As `HH:MM`."""
+        return f"{self.minutes // 60:02d}:{self.minutes % 60:02d}"
+
+
+class ClockGrammar:
+    """Reads the clock times of one language."""
+
+    def __init__(
+        self, data: Mapping[str, Any], numbers: NumberGrammar, words_of: Callable[[str], tuple[str, ...]]
+    ) -> None:
+        self._numbers = numbers
+        self._patterns: list[Mapping[str, Any]] = list(data["clock"])
+        self._automaton = Automaton(words_of)
+        for index, pattern in enumerate(self._patterns):
+            self._automaton.add(parse_template(pattern["say"]), index, rules={}, slot_of=slot_by_own_name)
+        halves = {say: half for half, spoken in data["meridiem"].items() for say in spoken}
+        self._meridiem = Phrases(halves, words_of)
+        self._parts = Phrases({say: part for part in data["parts"].values() for say in part["say"]}, words_of)
+        self._connectors = phrase_set(data["connectors"], words_of)
+
+    def part(self, words: Sequence[str], start: int) -> tuple[int, Mapping[str, Any]] | None:
+        """A part of the day that begins at `start`."""
+        return self._parts.longest(words, start)
+
+    def connector(self, words: Sequence[str], start: int) -> int:
+        """Where a small word before a time ends; `start` if there is none."""
+        found = self._connectors.longest(words, start)
+        return found[0] if found else start
+
+    def parse(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
+        """Clock times that begin at `start`, with am, pm or a part of the day if said; longest first."""
+        found: list[tuple[int, ClockTime]] = []
+        for end, clock in self._plain(words, start):
+            found.append((end, clock))
+            half = self._meridiem.longest(words, end)
+            if half is not None:
+                found.append((half[0], in_half(clock, half[1])))
+                continue
+            part = self.part(words, end)
+            if part is not None:
+                timed = in_half(clock, part[1]["half"])
+                found.append((part[0], replace(timed, today=bool(part[1].get("today")))))
+        return sorted(found, key=lambda reading: -reading[0])
+
+    def _plain(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
+        found: list[tuple[int, ClockTime]] = []
+        stack: list[tuple[int, State, dict[str, int]]] = [(start, self._automaton.start, {})]
+        while stack:
+            position, state, values = stack.pop()
+            for accept in state.accepts:
+                clock = self._clock(self._patterns[accept], values)
+                if clock is not None:
+                    found.append((position, clock))
+            if position >= len(words):
+                continue
+            following = state.move(words[position])
+            if following is not None:
+                stack.append((position + 1, following, values))
+            for slot in state.slots:
+                for end, value in self._value(slot.kind, words, position):
+                    target = state.move(slot)
+                    if target is not None:
+                        stack.append((end, target, {**values, slot.kind: value}))
+        return found
+
+    def _value(self, kind: str, words: Sequence[str], start: int) -> list[tuple[int, int]]:
+        if kind == "clock":
+            pieces = words[start].replace(".", ":").split(":")
+            if len(pieces) == 2 and all(piece.isdigit() for piece in pieces) and len(pieces[1]) == 2:
+                hour, minute = int(pieces[0]), int(pieces[1])
+                if hour < 24 and minute < 60:
+                    return [(start + 1, hour * 60 + minute)]
+            return []
+        limit = 24 if kind == "hour" else 59
+        readings = [
+            (end, value)
+            for end, value in self._numbers.parse(words, start)
+            if isinstance(value, int) and 0 <= value <= limit
+        ]
+        whole = self._numbers.whole(words, start)
+        if whole and kind == "hour" and 20 < whole[1] < 60 and whole[0] - start == 2:
+            return readings + [(start + 1, 20)] if whole[1] > 24 and whole[1] < 30 else readings
+        return readings
+
+    def _clock(self, pattern: Mapping[str, Any], values: Mapping[str, int]) -> ClockTime | None:
+        if "fixed" in pattern:
+            hour, minute = (int(piece) for piece in str(pattern["fixed"]).split(":"))
+            return ClockTime(hour * 60 + minute)
+        if "clock" in values:
+            minutes = values["clock"]
+            return ClockTime(minutes, ambiguous=60 <= minutes < 13 * 60)
+        hour = values["hour"]
+        minutes = values.get("minute", 0) * int(pattern.get("sign", 1)) + int(pattern.get("shift", 0))
+        total = (hour * 60 + minutes) % MINUTES_A_DAY
+        return ClockTime(total, ambiguous=1 <= hour <= 12, bare=bool(pattern.get("bare")))
+
+    def may_go_on(self, words: Sequence[str]) -> bool:
+        """Whether these words begin a clock time and leave it unfinished ("half past")."""
+        state: State | None = self._automaton.start
+        for word in words:
+            state = state.move(word) if state is not None else None
+        return bool(words) and state is not None and not state.accepts
+
+
+def in_half(clock: ClockTime, half: str) -> ClockTime:
+    """A clock time in a half of the day; "night" is the evening's hours and the small ones."""
+    if not clock.ambiguous:
+        return clock
+    twelve = clock.minutes % 720
+    if half == "am":
+        return replace(clock, minutes=twelve, ambiguous=False, bare=False)
+    if half == "night" and twelve < 6 * 60:
+        return replace(clock, minutes=twelve, ambiguous=False, bare=False)
+    return replace(clock, minutes=twelve + 720, ambiguous=False, bare=False)
+
+
+def next_occurrence(clock: ClockTime, now_minutes: int) -> int:
+    """Minutes after midnight of the reading that comes first after now."""
+    if not clock.ambiguous:
+        return clock.minutes
+    readings = (clock.minutes % 720, clock.minutes % 720 + 720)
+    return min(readings, key=lambda minutes: (minutes - now_minutes - 1) % MINUTES_A_DAY)
+
+
+def waking_hours(clock: ClockTime, half: str | None = None) -> int:
+    """Minutes after midnight of the reading that people mean on another day: 7 to 18 o'clock."""
+    if not clock.ambiguous:
+        return clock.minutes
+    if half is not None:
+        return in_half(clock, half).minutes
+    twelve = clock.minutes % 720
+    return twelve if twelve >= 6 * 60 else twelve + 720
+
+
+__all__ = ["ClockGrammar", "ClockTime", "Slot", "in_half", "next_occurrence", "waking_hours"]

@@ -1,0 +1,86 @@
+"""Text becomes words by the language's own rules; every word remembers where it stood."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from entendre.language.pack import WordData
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word in its normal form; `start` and `end` are positions in `Tokens.text`."""
+
+    word: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A sentence as words."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    words: tuple[str, ...]
+
+    def between(self, start: int, end: int) -> str:
+        """The text as it was said from word `start` to before word `end`."""
+        if start >= end:
+            return ""
+        return self.text[self.tokens[start].start : self.tokens[end - 1].end]
+
+    def part(self, start: int, end: int) -> Tokens:
+        """A sentence of some of the words."""
+        return Tokens(self.text, self.tokens[start:end], self.words[start:end])
+
+    def joined(self, other: Tokens) -> Tokens:
+        """This sentence's words and then the other's, which must be of the same text."""
+        return Tokens(self.text, self.tokens + other.tokens, self.words + other.words)
+
+
+class Tokenizer:
+    """Cuts text into words as one language does."""
+
+    def __init__(self, data: WordData) -> None:
+        self._replacements = [(re.compile(old, re.IGNORECASE), new) for old, new in data.replacements]
+        self._pattern = re.compile(data.token_pattern)
+        self._contractions = {word: tuple(long.split()) for word, long in data.contractions.items()}
+        self._possessive = [re.compile(ending) for ending in data.possessive]
+        self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]
+        self.space = " " if data.joined_by_space else ""
+        self.stem = lru_cache(maxsize=20_000)(self._stem)
+
+    def tokenize(self, text: str) -> Tokens:
+        """The words of a sentence."""
+        for old, new in self._replacements:
+            text = old.sub(new, text)
+        tokens: list[Token] = []
+        for match in self._pattern.finditer(text):
+            for word in self._normal(match.group().casefold()):
+                tokens.append(Token(word, match.start(), match.end()))
+        return Tokens(text, tuple(tokens), tuple(token.word for token in tokens))
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """The words of a sentence, without their places."""
+        return self.tokenize(text).words
+
+    def _normal(self, word: str) -> tuple[str, ...]:
+        word = word.replace("’", "'")
+        long = self._contractions.get(word)
+        if long is not None:
+            return long
+        if "'" in word:
+            for ending in self._possessive:
+                word = ending.sub("", word)
+            word = word.replace("'", "")
+        return (word,) if word else ()
+
+    def _stem(self, word: str) -> str:
+        for ending, new in self._plural:
+            stem, count = ending.subn(new, word)
+            if count:
+                return stem if len(stem) > 1 else word
+        return word

@@ -1,0 +1,159 @@
+"""Sentences to commands: exact templates first, then paraphrase and misheard words, several commands, and context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from entendre.core.home import HomeSnapshot
+from entendre.core.plan import World
+from entendre.core.understanding import Command, Completeness, Understanding
+from entendre.language.context import FollowUps
+from entendre.language.endings import completeness_of
+from entendre.language.grammar import Grammar
+from entendre.language.meaning import Meaning, meaning_of
+from entendre.language.names import NameIndex
+from entendre.language.pack import LanguagePack
+from entendre.language.phrases import phrase_set
+from entendre.language.search import Search
+from entendre.language.sentences import SentenceFile
+from entendre.language.several import Splitter
+from entendre.language.sounds import SoundIndex
+from entendre.language.tokens import Tokenizer, Tokens
+from entendre.language.values import Readers, Values
+
+LEAST_CONFIDENCE = 0.6
+CLEAR_COST = 0.12
+ALTERNATIVE_COST = 0.05
+MAX_WORDS = 60
+
+
+class Understander:
+    """Understands one language's sentences about one home. Pure and fast; one instance serves every thread."""
+
+    def __init__(self, pack: LanguagePack, sentence_files: Iterable[SentenceFile], home: HomeSnapshot) -> None:
+        """Compile the sentence files. Raises: InvalidInputError for a template that can't be compiled."""
+        self.pack = pack
+        self._tokenizer = Tokenizer(pack.words)
+        self._readers = Readers(pack, self._tokenizer.words)
+        self._grammar = Grammar(pack, sentence_files, self._tokenizer)
+        self._sounds = SoundIndex(pack.words, self._grammar.vocabulary)
+        self._fillers = phrase_set(pack.words.fillers, self._tokenizer.words)
+        self._suppliable = frozenset(pack.words.light) - pack.words.required_light
+        self._names = NameIndex(home, pack, self._tokenizer)
+        self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
+        self._splitter = Splitter(pack, self._tokenizer, self.interpret)
+
+    @property
+    def intents(self) -> frozenset[str]:
+        """Every intent that a sentence can mean."""
+        return frozenset(self._grammar.intent_slots)
+
+    def with_home(self, home: HomeSnapshot) -> Understander:
+        """The same sentences with another home's names; cheap."""
+        other = object.__new__(Understander)
+        other.__dict__.update(self.__dict__)
+        other._names = NameIndex(home, self.pack, self._tokenizer)
+        other._splitter = Splitter(self.pack, self._tokenizer, other.interpret)
+        return other
+
+    def understand(self, text: str, world: World, *, alternatives: Sequence[str] = ()) -> Understanding:
+        """What a sentence means in a world; no commands if that is not sure enough."""
+        best = self._understand(text, world)
+        if best.confidence >= 1 - CLEAR_COST:
+            return best
+        for alternative in alternatives:
+            other = self._understand(alternative, world)
+            if other.understood and other.confidence - ALTERNATIVE_COST > best.confidence:
+                commands = tuple(
+                    replace(command, confidence=round(command.confidence - ALTERNATIVE_COST, 3))
+                    for command in other.commands
+                )
+                confidence = round(other.confidence - ALTERNATIVE_COST, 3)
+                best = replace(other, text=text, commands=commands, confidence=confidence)
+        return best
+
+    def _understand(self, text: str, world: World) -> Understanding:
+        tokens = self._tokenizer.tokenize(text)
+        language = self.pack.language
+        if not tokens.words or len(tokens.words) > MAX_WORDS:
+            return Understanding(text, language)
+        answer = self._follow_ups.answer(tokens, world, self._values)
+        if answer is not None:
+            return Understanding(text, language, (answer,), Completeness.COMPLETE, answer.confidence)
+        values = self._values(tokens.words, world)
+        search = self._search(tokens.words, values)
+        meaning = self._choose(tokens, world, search)
+        meanings = self._splitter.split(tokens, world, meaning)
+        if not meanings:
+            follow_up = self._follow_ups.follow_up(tokens, world, self._values)
+            if follow_up is not None:
+                return Understanding(text, language, (follow_up,), Completeness.COMPLETE, follow_up.confidence)
+        completeness = completeness_of(
+            tokens.words, meanings[-1] if meanings else None, search, values, self.pack.words
+        )
+        commands = tuple(_clean(meaning.command) for meaning in meanings)
+        confidence = min((command.confidence for command in commands), default=0.0)
+        return Understanding(text, language, commands, completeness, confidence)
+
+    def interpret(self, tokens: Tokens, world: World, *, exact: bool = False) -> Meaning | None:
+        """The meaning of words as one command, if it is sure enough."""
+        if not tokens.words:
+            return None
+        search = self._search(tokens.words, self._values(tokens.words, world))
+        return self._best(search, tokens, world, exact=True) if exact else self._choose(tokens, world, search)
+
+    def _choose(self, tokens: Tokens, world: World, search: Search) -> Meaning | None:
+        meaning = self._best(search, tokens, world, exact=True)
+        if meaning is not None and meaning.cost <= CLEAR_COST:
+            return meaning
+        values = self._values(tokens.words, world, near=True)
+        repaired = self._best(self._search(tokens.words, values, near=True), tokens, world, exact=False)
+        candidates = [found for found in (meaning, repaired) if found is not None]
+        best = min(candidates, key=lambda found: found.cost, default=None)
+        return best if best is not None and best.command.confidence >= LEAST_CONFIDENCE else None
+
+    def _best(self, search: Search, tokens: Tokens, world: World, *, exact: bool) -> Meaning | None:
+        best: Meaning | None = None
+        for reading in sorted(search.ends, key=lambda reading: reading.cost):
+            if not reading.state.accepts:
+                continue
+            meaning = meaning_of(reading, self._grammar.templates, tokens, world, exact=exact)
+            if meaning is None or (best is not None and meaning.cost >= best.cost) or self._is_hollow(meaning, tokens):
+                continue
+            best = meaning
+        return best
+
+    def _is_hollow(self, meaning: Meaning, tokens: Tokens) -> bool:
+        """Whether an open slot holds nothing but small words."""
+        light = self.pack.words.light
+        return any(
+            step.found.value is None and all(word in light for word in tokens.words[step.start : step.found.end])
+            for step in meaning.steps
+        )
+
+    def _values(self, words: Sequence[str], world: World, *, near: bool = False) -> Values:
+        return Values(
+            words,
+            world,
+            readers=self._readers,
+            grammar=self._grammar,
+            names=self._names,
+            sounds=self._sounds,
+            near=near,
+        )
+
+    def _search(self, words: Sequence[str], values: Values, *, near: bool = False) -> Search:
+        return Search(
+            words,
+            values,
+            self._grammar.automaton.start,
+            data=self.pack.words,
+            fillers=self._fillers,
+            sounds=self._sounds if near else None,
+            suppliable=self._suppliable,
+        )
+
+
+def _clean(command: Command) -> Command:
+    return replace(command, text=command.text.strip())

@@ -1,0 +1,80 @@
+"""Reads language packs and sentence files; the only place that touches their files."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.language.pack import LanguagePack, pack_from_documents
+from entendre.language.sentences import SentenceFile, sentence_file
+
+PACK_DOCUMENTS = ("words", "numbers", "time", "names", "say", "rules")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which only `true` and `false` are booleans: "on", "off", "yes" and "no" are words here."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def read_yaml(source: Traversable | Path) -> dict[str, Any]:
+    """A YAML document that is a mapping. Raises: InvalidInputError."""
+    try:
+        document = yaml.load(source.read_text(encoding="utf-8"), Loader=_Loader)
+    except yaml.YAMLError as problem:
+        raise InvalidInputError(f"{source.name} is not valid YAML.", detail=str(problem)) from problem
+    if not isinstance(document, dict):
+        raise InvalidInputError(f"{source.name} must be a mapping.")
+    return {str(key): value for key, value in document.items()}
+
+
+def languages() -> tuple[str, ...]:
+    """The languages that have a pack."""
+    root = files("entendre.markets") / "languages"
+    return tuple(
+        sorted(folder.name for folder in root.iterdir() if folder.is_dir() and (folder / "words.yaml").is_file())
+    )
+
+
+@lru_cache
+def load_pack(language: str) -> LanguagePack:
+    """The pack of a language, or of its base language. Raises: ConfigurationError if there is none."""
+    for tag in dict.fromkeys((language, language.split("-")[0])):
+        folder = files("entendre.markets") / "languages" / tag
+        if folder.is_dir():
+            documents = {
+                name: read_yaml(folder / f"{name}.yaml")
+                for name in PACK_DOCUMENTS
+                if (folder / f"{name}.yaml").is_file()
+            }
+            return pack_from_documents(tag, documents)
+    raise ConfigurationError(f"There is no language pack for {language!r}; there are {', '.join(languages())}.")
+
+
+def load_sentences(folder: Traversable | Path, language: str) -> SentenceFile | None:
+    """A skill folder's sentences in a language, or its base language; None if it has none. Raises: InvalidInputError."""
+    for tag in dict.fromkeys((language, language.split("-")[0])):
+        source = folder / f"{tag}.yaml"
+        if source.is_file():
+            return sentence_file(folder.name, read_yaml(source))
+    return None
+
+
+def load_builtin_sentences(language: str) -> tuple[SentenceFile, ...]:
+    """The sentence files of every built-in skill in a language, by skill name."""
+    root = files("entendre") / "skills"
+    folders = sorted((folder for folder in root.iterdir() if folder.is_dir()), key=lambda folder: folder.name)
+    found = (load_sentences(folder, language) for folder in folders)
+    return tuple(file for file in found if file is not None)
