@@ -1,1 +1,7 @@
-"""HTTP API and the talk page."""
+"""The HTTP API and the talk page: `build_app(WebServices(...))`."""
+
+from entendre.web.guard import check_bind
+from entendre.web.server import build_app, listen
+from entendre.web.services import Question, WebLimits, WebServices
+
+__all__ = ["Question", "WebLimits", "WebServices", "build_app", "check_bind", "listen"]

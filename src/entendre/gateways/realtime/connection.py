@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from entendre.core.errors import EntendreError
 from entendre.gateways.realtime.profile import Caller, profile_of
 from entendre.gateways.realtime.settings import SEND_TIMEOUT_S, RealtimeSettings
 from entendre.gateways.realtime.talk import Talk
@@ -83,7 +84,11 @@ class Connection:
             case event:
                 if self._talk is None:
                     self._talk = Talk(self, self._factory)
-                await self._talk.follow(event, received.id)
+                try:
+                    await self._talk.follow(event, received.id)
+                except EntendreError as error:
+                    kind = "server_error" if error.retryable else "invalid_request_error"
+                    await self.send([Failed(kind, error.code, error.public_message, None, received.id)])
 
     async def _end(self, failure: ProtocolFailed) -> bool:
         log.info("realtime client broke the protocol", extra={"device": self.caller.device, "code": failure.code})

@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode
 
 from entendre.core.actions import Action
 from entendre.core.audio import HOUSE_FORMAT
+from entendre.core.errors import EntendreError
 from entendre.gateways.realtime.audio import Uplink
 from entendre.gateways.realtime.dialogue import Dialogue
 from entendre.gateways.realtime.settings import HEAR_PIECE_BYTES, MAX_CALLS, MIN_COMMIT_S, TOOL_TIMEOUT_S
@@ -86,13 +87,18 @@ class Talk:
 
     async def _run(self) -> None:
         """Task root: a conversation that breaks ends its own connection only."""
+        code, message = "", ""
         try:
             await self._conversation.run()
+        except EntendreError as error:
+            code, message = error.code, error.public_message
+            log.info("conversation ended", extra={"device": self._profile.device, "code": code})
         except Exception:
+            code, message = "internal", "The conversation failed."
             log.exception("conversation failed", extra={"device": self._profile.device})
-            failed = Failed("server_error", "internal", "The conversation failed.")
-            await self._client.send([failed])
-            await self._client.close(WSCloseCode.INTERNAL_ERROR, "internal")
+        if code:
+            await self._client.send([Failed("server_error", code, message)])
+            await self._client.close(WSCloseCode.INTERNAL_ERROR, code)
 
     async def end(self) -> None:
         """The client is gone."""

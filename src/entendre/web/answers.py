@@ -1,0 +1,54 @@
+"""The small routes: health, models, and a question in text."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from entendre.web.bodies import json_body, text_of
+from entendre.web.faults import invalid
+from entendre.web.services import SERVICES, Question
+
+MAX_QUESTION_CHARS = 1_000
+MAX_NAME_CHARS = 64
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Whether the process answers at all."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether it can serve; names what it cannot."""
+    missing = request.app[SERVICES].ready()
+    body = {"status": "not_ready", "missing": missing} if missing else {"status": "ready"}
+    return web.json_response(body, status=503 if missing else 200)
+
+
+async def models(request: web.Request) -> web.Response:
+    """What is installed, in OpenAI's shape with our `kind`."""
+    services = request.app[SERVICES]
+    listed = [
+        {"id": name, "object": "model", "created": services.started_unix_s, "owned_by": "entendre", "kind": kind}
+        for name, kind in services.models.items()
+    ]
+    return web.json_response({"object": "list", "data": listed})
+
+
+async def ask(request: web.Request) -> web.Response:
+    """Understand a sentence and plan what it asks for; `act` carries it out too."""
+    services = request.app[SERVICES]
+    body = await json_body(request)
+    act = body.get("act", False)
+    if not isinstance(act, bool):
+        raise invalid("act must be a boolean.", "act", "invalid_type")
+    question = Question(
+        text=text_of(body, "text", MAX_QUESTION_CHARS),
+        language=text_of(body, "language", MAX_NAME_CHARS, services.language),
+        room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
+        device=text_of(body, "device", MAX_NAME_CHARS, "web"),
+        act=act,
+    )
+    async with asyncio.timeout(services.limits.request_s):
+        return web.json_response(dict(await services.ask(question)))

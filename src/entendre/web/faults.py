@@ -1,0 +1,95 @@
+"""Errors of the HTTP API in OpenAI's JSON shape."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError, UnauthorizedError
+
+log = logging.getLogger(__name__)
+
+
+class Fault(Exception):
+    """A request that cannot be served; becomes the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = headers
+
+
+def invalid(message: str, param: str | None = None, code: str = "invalid_value") -> Fault:
+    """A fault of the client's making: status 400."""
+    return Fault(400, code, message, param)
+
+
+def fault_of(error: EntendreError) -> Fault:
+    """An error of a lower room as an answer."""
+    match error:
+        case UnauthorizedError():
+            return Fault(401, "invalid_api_key", error.public_message)
+        case InvalidInputError():
+            return Fault(400, error.code, error.public_message)
+        case OverloadedError():
+            return Fault(429, error.code, error.public_message, headers={"Retry-After": "1"})
+        case _:
+            return Fault(503 if error.retryable else 500, error.code, error.public_message)
+
+
+def error_json(code: str, message: str, param: str | None = None, status: int = 400) -> dict[str, Any]:
+    """The body of an error."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def answer_of(fault: Fault) -> web.Response:
+    """A fault as a response. An upload that was not read to its end must not be taken for the next request."""
+    body = json.dumps(error_json(fault.code, fault.message, fault.param, fault.status))
+    response = web.Response(status=fault.status, text=body, content_type="application/json", headers=fault.headers)
+    if fault.status in (403, 408, 413):
+        response.force_close()
+    return response
+
+
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "request_too_large"}
+
+
+@web.middleware
+async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The web boundary: whatever goes wrong becomes one clear answer, and only this request suffers."""
+    try:
+        return await handler(request)
+    except Fault as fault:
+        return answer_of(fault)
+    except EntendreError as error:
+        log.info("request failed", extra={"route": request.path, "code": error.code})
+        return answer_of(fault_of(error))
+    except web.HTTPException as refused:
+        if refused.status < 400:
+            raise
+        allowed = refused.headers.get(hdrs.ALLOW)
+        code = _HTTP_CODES.get(refused.status, "http_error")
+        headers = {"Allow": allowed} if allowed else None
+        return answer_of(Fault(refused.status, code, f"{refused.reason}.", headers=headers))
+    except TimeoutError:
+        return answer_of(Fault(408, "timeout", "The request took too long."))
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("request failed", extra={"route": request.path})
+        return answer_of(Fault(500, "internal", "Something went wrong."))

@@ -1,0 +1,115 @@
+"""Who may ask: keys, and protection of a local server against other people's web pages."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from entendre.core.errors import ConfigurationError
+from entendre.web.faults import Fault
+from entendre.web.services import SERVICES, WebServices
+
+log = logging.getLogger(__name__)
+
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""Prefix of the WebSocket subprotocol in which browsers send a key. Source: OpenAI Realtime with WebSocket."""
+MAX_KEY_CHARS = 256
+PRINCIPAL = "principal"
+"""Where a request carries what its key stands for."""
+OPEN_PREFIXES = ("/static/",)
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
+"""Served without a key: they tell nothing and change nothing."""
+
+
+def check_bind(host: str, has_keys: bool) -> None:
+    """Refuse to listen beyond this machine while everybody could use the server.
+
+    Raises: ConfigurationError, which says what to do.
+    """
+    if has_keys or _is_loopback(host):
+        return
+    raise ConfigurationError(
+        f"Refusing to listen on {host or 'every address'} without an API key: anybody who reaches it could use it. "
+        "Make a key with `entendre keys create`, or listen on 127.0.0.1."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in requests that come from where they may come from and carry a key where one is needed."""
+    services = request.app[SERVICES]
+    check_host(request.headers.get(hdrs.HOST, ""), services.allowed_hosts)
+    check_origin(request)
+    if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES):
+        request[PRINCIPAL] = await _principal(request, services)
+    return await handler(request)
+
+
+def check_host(host: str, allowed: frozenset[str]) -> None:
+    """Refuse names that are not ours: DNS rebinding makes a stranger's name point here.
+
+    An IP address cannot be rebound. Raises: Fault.
+    """
+    name = _host_name(host)
+    if "*" in allowed or name in allowed or name == "localhost" or name.endswith(".localhost"):
+        return
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        message = "This server does not answer to that host name. Use its address, or add the name to server.hosts."
+        raise Fault(403, "host_not_allowed", message) from None
+
+
+def check_origin(request: web.Request) -> None:
+    """Refuse other people's pages: a browser names the page's origin, which has to be this very host.
+
+    Raises: Fault.
+    """
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or (request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and not _upgrades(request)):
+        return
+    if urlsplit(origin).netloc.lower() != request.headers.get(hdrs.HOST, "").lower():
+        raise Fault(403, "origin_not_allowed", "Requests from other sites are refused.")
+
+
+def _upgrades(request: web.Request) -> bool:
+    return "websocket" in request.headers.get(hdrs.UPGRADE, "").lower()
+
+
+def _host_name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+async def _principal(request: web.Request, services: WebServices) -> object | None:
+    """What the request's key stands for. Where no key is needed any will do: SDKs insist on sending one."""
+    key = presented_key(request)
+    principal = await services.verify_key(key) if key else None
+    if principal is None and services.require_key:
+        log.info("request without a valid key", extra={"route": request.path})
+        message = "The API key is unknown." if key else "This server needs an API key: Authorization: Bearer <key>."
+        raise Fault(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+    return principal
+
+
+def presented_key(request: web.Request) -> str | None:
+    """The key of a request: a bearer token, or for browsers' WebSockets a subprotocol."""
+    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+        keys = [name.strip().removeprefix(KEY_SUBPROTOCOL) for name in offered if KEY_SUBPROTOCOL in name]
+        key = keys[0] if keys else ""
+    return key.strip()[:MAX_KEY_CHARS] or None

@@ -1,0 +1,91 @@
+"""What the web application is given: the engines, the planner, the keys, and what bounds a request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from entendre.ports import Recognizer, Voice
+
+MIB = 1024 * 1024
+
+
+class SocketRoute(Protocol):
+    """A gateway that serves WebSocket requests which the application has let in."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it goes."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye to every client."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A sentence to answer without a conversation. `act` carries the plan out; otherwise it is only planned."""
+
+    text: str
+    language: str
+    room: str | None = None
+    device: str = "web"
+    act: bool = False
+
+
+Ask = Callable[[Question], Awaitable[Mapping[str, Any]]]
+"""A question to the document of `entendre ask --json`. Raises: EntendreError."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """Bounds of one request."""
+
+    upload_bytes: int = 25 * MIB
+    """Largest audio file. Source: OpenAI's limit of `/v1/audio/transcriptions`."""
+    body_bytes: int = 64 * 1024
+    """Largest JSON body."""
+    audio_s: float = 600.0
+    """Longest audio file, decoded."""
+    speech_chars: int = 4_096
+    """Longest text to speak. Source: OpenAI's limit of `/v1/audio/speech`."""
+    request_s: float = 120.0
+    """Longest time to work on one request."""
+    upload_s: float = 60.0
+    """Longest time to receive one upload."""
+    send_s: float = 20.0
+    """Longest time that a client may take nothing of its answer."""
+    header_s: float = 15.0
+    """Longest time that a connection may stay silent between requests."""
+
+
+@dataclass(slots=True)
+class WebServices:
+    """Everything behind the routes; the composition root fills it in.
+
+    `recognizer` and `voice` choose by language (and, for a voice, its name; None is the usual one), and return None
+    where there is none. `verify_key` returns what a key stands for, None for an unknown key. `ready` names what is not ready.
+    """
+
+    recognizer: Callable[[str], Recognizer | None]
+    voice: Callable[[str, str | None], Voice | None]
+    ask: Ask
+    verify_key: Callable[[str], Awaitable[object | None]]
+    realtime: SocketRoute | None = None
+    require_key: bool = False
+    language: str = "en"
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Name to kind, "recognizer", "voice" or "assistant", as `/v1/models` lists them."""
+    voices: Callable[[], tuple[str, ...]] = tuple
+    ready: Callable[[], list[str]] = list
+    allowed_hosts: frozenset[str] = frozenset()
+    """Host names besides IP addresses and localhost that browsers may use; "*" is any."""
+    limits: WebLimits = field(default_factory=WebLimits)
+    started_unix_s: int = field(default_factory=lambda: int(time.time()))
+
+
+SERVICES = web.AppKey("services", WebServices)
