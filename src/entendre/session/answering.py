@@ -13,7 +13,7 @@ from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, OverloadedError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
-from entendre.ports import Transcript
+from entendre.ports import Transcript, Voice
 from entendre.session import api
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer
@@ -71,7 +71,7 @@ class Answering:
 
     def context(self) -> Context:
         """What the utterance under way is understood in."""
-        speaks = self.assistant.voice_for(self.profile.language) is not None and self.profile.auto_respond
+        speaks = self._voice() is not None and self.profile.auto_respond
         hearing = Hearing(self.assistant, self.profile.language)
         return Context(self._world(), hearing, self.profile.language, self.profile.speed, speaks)
 
@@ -222,13 +222,14 @@ class Answering:
         effects = keep(self._committer.effects(plan, **arguments), "effects")
         await asyncio.wait({effects}, timeout=self.assistant.limits.side_effect_grace_s)
         self._mark(turn, "acted_s")
-        if effects.done():
+        in_time = effects.done()
+        if in_time:
             failed = [*failed, *effects.result()]
         self._mentioned = self.assistant.planner.mentioned(turn.world, heard.understanding, plan)
         turn.expects_reply = plan.expects_reply and not failed
         turn.outcome = api.Outcome.NOT_UNDERSTOOD if plan.refusal else api.Outcome.ANSWERED
         await self._speak(turn, self._failure_text(failed) if failed else plan.reply)
-        if not effects.done() and (late := await asyncio.shield(effects)):
+        if not in_time and (late := await asyncio.shield(effects)):
             await self._speak(turn, self._failure_text(late))
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
 
@@ -256,7 +257,7 @@ class Answering:
     def _sound(self, text: str, prepared: Prepared | None = None) -> Sound:
         if prepared is not None:
             return Sound(text, prepared.rate_hz, prepared.chunks())
-        voice = self.assistant.voice_for(self.profile.language)
+        voice = self._voice()
         if voice is None:
             return Sound(text, 24_000, None)
         chunks = voice.synthesize(text, language=self.profile.language, speed=self.profile.speed)
@@ -297,6 +298,9 @@ class Answering:
         self.rings.sounded()
 
     # -- context -----------------------------------------------------------------------------------------------------
+
+    def _voice(self) -> Voice | None:
+        return self.assistant.voice_for(self.profile.language) if self.profile.replies_aloud else None
 
     def _world(self) -> World:
         profile = self.profile

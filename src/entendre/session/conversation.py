@@ -131,6 +131,11 @@ class LiveConversation:
         self._answering.rings.stop(ring)
         self._awake.set()
 
+    @property
+    def rings(self) -> frozenset[str]:
+        """Ids of what rings here."""
+        return self._answering.rings.current()
+
     def cancel_reply(self) -> None:
         """Stop the reply being planned or spoken."""
         self._post(lambda at_s: ev.TurnCancelled())
@@ -195,7 +200,7 @@ class LiveConversation:
         """Wait for the next thing, or for a deadline."""
         now = self._assistant.clock.monotonic()
         due = [at for at in (deadline(self._state), self._answering.next_at()) if at is not None]
-        if self._inside or self._awake.is_set():
+        if self._inside or self._awake.is_set() or (self._closing and self._settled()):
             return
         try:
             async with asyncio.timeout(max(MIN_TICK_S, min(due) - now) if due else None):

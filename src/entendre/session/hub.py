@@ -32,7 +32,8 @@ class Hub:
         self._assistant: Assistant | None = None
         self._conversations: dict[str, list[LiveConversation]] = {}
         self._ringing: dict[str, RingRequest] = {}
-        self.on_connected: Callable[[str], None] = lambda device: None
+        self.on_sounded: Callable[[str, str], None] = lambda ring, device: None
+        """Called with a ring's id and the device that begins to sound it."""
 
     def attach(self, assistant: Assistant) -> None:
         """Use these shared parts; once, at start-up."""
@@ -48,7 +49,6 @@ class Hub:
         self._conversations.setdefault(conversation.profile.device, []).append(conversation)
         for ring in self._ringing.values():
             self._sound(ring)
-        self.on_connected(conversation.profile.device)
 
     def gone(self, conversation: LiveConversation) -> None:
         """A conversation ended; what rang there rings on elsewhere if it can."""
@@ -80,6 +80,10 @@ class Hub:
         for conversation in self._all():
             conversation.stop_ring(ring)
 
+    def rings_on(self, device: str) -> frozenset[str]:
+        """Ids of what rings on a device, wherever it was asked for."""
+        return frozenset[str]().union(*(c.rings for c in self._conversations.get(device, [])))
+
     def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
         """Announce on every other speaker (of a room); how many took it."""
         taken = 0
@@ -96,7 +100,9 @@ class Hub:
     def _sound(self, request: RingRequest) -> bool:
         targets = self._conversations.get(request.device) or self._all()
         for conversation in targets:
-            conversation.ring(request.id, request.kind, request.name, request.text)
+            if request.id not in conversation.rings:
+                conversation.ring(request.id, request.kind, request.name, request.text)
+                self.on_sounded(request.id, conversation.profile.device)
         return bool(targets)
 
     def _all(self) -> list[LiveConversation]:

@@ -1,0 +1,101 @@
+"""The household's state as sessions use it: the world that planning reads, and each action done once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from entendre.core.actions import (
+    Action,
+    ActivateScene,
+    AddItem,
+    AdjustTrait,
+    ChangeAlarm,
+    ChangeReminder,
+    ChangeTimer,
+    ClearList,
+    CompleteItem,
+    CreateAlarm,
+    CreateReminder,
+    RemoveItem,
+    SetTrait,
+    StartTimer,
+    StopRinging,
+    action_from_json,
+    action_to_json,
+)
+from entendre.core.clock import Clock
+from entendre.core.errors import ActionError
+from entendre.core.plan import DeviceView, Mentioned, World
+from entendre.home.graph import HomeGraph
+from entendre.home.lists import Lists
+from entendre.jobs.scheduler import Scheduler
+from entendre.ports import ActionKey, Store
+
+_JOBS = (StartTimer, ChangeTimer, CreateAlarm, ChangeAlarm, CreateReminder, ChangeReminder)
+_LISTS = (AddItem, RemoveItem, CompleteItem, ClearList)
+
+
+class LiveHousehold:
+    """Implements `session.assistant.Household` over the home graph, the scheduler, the lists and the store."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        graph: HomeGraph,
+        scheduler: Scheduler,
+        lists: Lists,
+        speaker_rooms: Callable[[], tuple[str, ...]],
+        rings_on: Callable[[str], frozenset[str]],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.graph = graph
+        self.scheduler = scheduler
+        self.lists = lists
+        self._speaker_rooms = speaker_rooms
+        self._rings_on = rings_on
+
+    def world(self, device: DeviceView, mentioned: Mentioned) -> World:
+        """Everything that planning may read, now."""
+        now = datetime.fromtimestamp(self._clock.wall(), ZoneInfo(self.scheduler.time_zone))
+        return World(
+            now=now,
+            home=self.graph.snapshot(),
+            device=device,
+            timers=self.scheduler.timers(now),
+            alarms=self.scheduler.alarms(now),
+            reminders=self.scheduler.reminders(now),
+            mentioned=mentioned,
+            rooms_with_speakers=self._speaker_rooms(),
+        )
+
+    async def execute(self, action: Action, *, turn: str, index: int, device: str, language: str) -> None:
+        """Do one action of a committed turn, once per `(turn, index)`. Raises: ActionError, StoreError."""
+        if isinstance(action, _JOBS):
+            await self.scheduler.execute(action, turn=turn, index=index, device=device, language=language)
+        elif isinstance(action, _LISTS):
+            await self.lists.execute(action, turn=turn, index=index, language=language)
+        elif isinstance(action, StopRinging):
+            for ring in self._rings_on(device):
+                await self.scheduler.dismiss(ring)
+            await self.scheduler.stop_ringing(device)
+        elif isinstance(action, SetTrait | AdjustTrait | ActivateScene):
+            await self._execute_at_home(action, ActionKey(turn, index))
+        else:
+            raise ActionError(detail=f"no household action: {action.type}")
+
+    async def _execute_at_home(self, action: SetTrait | AdjustTrait | ActivateScene, key: ActionKey) -> None:
+        """Note the absolute command before sending it, so that a retry repeats that and never steps twice."""
+        absolute = action if isinstance(action, ActivateScene) else self.graph.resolve(action)
+        begun = await self._store.begin_action(key, json.dumps(action_to_json(absolute)))
+        if begun is not None and begun.state == "done":
+            return
+        noted = action_from_json(json.loads(begun.action)) if begun is not None else absolute
+        assert isinstance(noted, SetTrait | ActivateScene)
+        await self.graph.execute(noted)
+        await self._store.finish_action(key, "true")
