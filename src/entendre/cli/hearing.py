@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
 
+from entendre.clients.sound import resampled
+from entendre.config import Settings
 from entendre.core.actions import Action, action_to_json
-from entendre.core.audio import HOUSE_RATE_HZ, Samples
+from entendre.core.audio import HOUSE_RATE_HZ, Samples, samples_of
+from entendre.core.errors import InvalidInputError
 from entendre.core.plan import Plan
 from entendre.core.understanding import Understanding
+from entendre.ports import Voice
 from entendre.session.api import (
     Conversation,
     ConversationFactory,
@@ -30,6 +38,8 @@ from entendre.session.api import (
 CHUNK_S = 0.02
 SILENCE_S = 6.0
 """Room silence sent after a recording; the longest wait for the end of a turn is shorter."""
+UNPACED_S = 3600.0
+"""A lead that no reply exceeds, so that nobody waits for it to be played."""
 TURN_S = 15.0
 """When a turn that never ends is given up."""
 
@@ -109,11 +119,49 @@ class HeardTurn:
         }
 
 
+class Ears(ConversationFactory, Protocol):
+    """An assistant in this process."""
+
+    def voice_for(self, language: str) -> Voice | None:
+        """Its voice for a language."""
+        ...
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncIterator[Ears]:
+    """The whole assistant without its sockets, on a database of its own that is gone afterwards.
+
+    Raises: ModelError, MissingExtraError, ConfigurationError.
+    """
+    from entendre.app import App
+
+    with tempfile.TemporaryDirectory(prefix="entendre-") as folder:
+        speech = replace(settings.speech, models_dir=settings.models_dir)
+        server = replace(settings.server, data_dir=Path(folder))
+        app = App(replace(settings, server=server, speech=speech), listen=False)
+        await app.start()
+        try:
+            yield app
+        finally:
+            await app.close()
+
+
+async def synthesised(ears: Ears, text: str, language: str) -> Samples:
+    """A sentence in the assistant's own voice, at 16 kHz. Raises: InvalidInputError without a voice."""
+    voice = ears.voice_for(language)
+    if voice is None:
+        raise InvalidInputError(f"There is no voice for {language!r}.")
+    pcm16 = b"".join([chunk async for chunk in voice.synthesize(text, language=language)])
+    return resampled(samples_of(pcm16), voice.rate_hz, HOUSE_RATE_HZ)
+
+
 async def hear(
     factory: ConversationFactory, samples: Samples, profile: DeviceProfile, *, fast: bool = False
 ) -> HeardTurn:
     """Say a recording (16 kHz) to a new conversation. `fast` sends it at once instead of as a microphone would."""
     heard = HeardTurn()
+    if fast:
+        profile = replace(profile, reply_lead_s=UNPACED_S)
     conversation = factory.open(profile, heard)
     running = asyncio.create_task(conversation.run())
     started_s = time.monotonic()

@@ -1,0 +1,112 @@
+"""`entendre demo`: hear spoken commands with the embedded default and show every turn."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entendre.cli.settings import add_settings_flags, settings_of
+from entendre.config import Settings
+from entendre.core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from entendre.cli.hearing import Ears
+    from entendre.core.audio import Samples
+
+DEFAULT_OUTPUT = Path("out")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Something to say to the assistant: its title and sound at 16 kHz."""
+
+    title: str
+    name: str
+    samples: Samples
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command's arguments."""
+    parser = subparsers.add_parser("demo", help="hear a few spoken commands and show every turn")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings (default: ENTENDRE_SPEECH_DATA)")
+    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT, metavar="FOLDER", help="spoken replies")
+    add_settings_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the status is 1 if nothing was understood."""
+    return asyncio.run(_demo(args, settings_of(args)))
+
+
+async def _demo(args: argparse.Namespace, settings: Settings) -> int:
+    from entendre.cli.hearing import hear, in_process
+    from entendre.cli.show import turn_lines
+    from entendre.clients.sound import write_wav
+    from entendre.core.audio import HOUSE_RATE_HZ
+    from entendre.session.api import DeviceProfile
+
+    script = _script(settings.server.language)
+    language, understood, count = str(script["language"]), 0, 0
+    started_s = time.monotonic()
+    print("Loading the ears, the voice and the home …", file=sys.stderr, flush=True)
+    async with in_process(settings) as ears:
+        print(f"Ready after {time.monotonic() - started_s:.1f} s. Nothing here asks another machine.\n", flush=True)
+        async for each in _utterances(script, _data_folder(args.data), ears):
+            count += 1
+            profile = DeviceProfile(device=f"demo-{count}", language=language, room=script.get("room"))
+            turn = await hear(ears, each.samples, profile)
+            print("\n".join(turn_lines(each.title, turn, len(each.samples) / HOUSE_RATE_HZ)), flush=True)
+            understood += bool(turn.understanding and turn.understanding.commands)
+            if turn.reply_pcm16:
+                target = args.output / f"{count:02}-{each.name}.wav"
+                await asyncio.to_thread(write_wav, target, bytes(turn.reply_pcm16), turn.reply_rate_hz)
+                print(f"   reply       {target}\n", flush=True)
+    print(
+        f"{understood} of {count} understood. Next: entendre serve, and open http://127.0.0.1:{settings.server.port}/"
+    )
+    return 0 if understood else 1
+
+
+async def _utterances(script: dict[str, Any], folder: Path | None, ears: Ears) -> AsyncIterator[Utterance]:
+    from entendre.cli.hearing import synthesised
+    from entendre.clients.sound import read_sound
+    from entendre.core.audio import HOUSE_RATE_HZ
+
+    recorded = [folder / path for path in script["recordings"] if (folder / path).is_file()] if folder else []
+    for file in recorded:
+        samples = await asyncio.to_thread(read_sound, file, HOUSE_RATE_HZ)
+        yield Utterance(f"recording {file.name}", file.stem, samples)
+    if not recorded:
+        print(
+            "No recordings here (ENTENDRE_SPEECH_DATA names their folder), so it hears its own voice only, which is "
+            "easier than people's.\n",
+            flush=True,
+        )
+    for text in script["sentences"]:
+        samples = await synthesised(ears, text, script["language"])
+        yield Utterance(f"synthesised “{text}”", re.sub(r"\W+", "-", text)[:40], samples)
+
+
+def _script(language: str) -> dict[str, Any]:
+    folder = resources.files("entendre.cli") / "data"
+    for tag in (language, language.split("-")[0]):
+        file = folder / f"demo.{tag}.json"
+        if file.is_file():
+            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return document
+    raise InvalidInputError(f"There is no demo in {language!r} yet; try --language en.")
+
+
+def _data_folder(given: Path | None) -> Path | None:
+    folder = given or Path(os.environ.get("ENTENDRE_SPEECH_DATA") or "../shared/data")
+    return folder if folder.is_dir() else None
