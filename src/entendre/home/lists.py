@@ -104,8 +104,10 @@ class Lists:
                 raise
 
     async def _execute(self, action: ListAction, key: ActionKey, language: str) -> bool:
-        known = self._find(action.list)
-        change, after = _changed(action, known, self._made(action, language) if known is None else known)
+        change, after = self._plan(action, language)
+        if after is None:  # perhaps only as this process remembers the list
+            await self.load()
+            change, after = self._plan(action, language)
         once = replace(change, once=key, action=json.dumps(action_to_json(action), ensure_ascii=False))
         did = after is not None
         earlier = await self._store.write(replace(once, result=json.dumps(did)))
@@ -115,6 +117,10 @@ class Lists:
             self._put(after)
             self._show()
         return did
+
+    def _plan(self, action: ListAction, language: str) -> tuple[Change, _List | None]:
+        known = self._find(action.list)
+        return _changed(action, known, self._made(action, language) if known is None else known)
 
     def _find(self, name: str) -> _List | None:
         if name in self._lists:
@@ -140,7 +146,7 @@ class Lists:
             self._lists[each.row.id] = each
 
     def _show(self) -> None:
-        self._snapshot = tuple(_shown(each) for each in self._lists.values())
+        self._snapshot = tuple(_shown(self._lists[each]) for each in sorted(self._lists))
         if self._on_change is not None:
             self._on_change(self._snapshot)
 

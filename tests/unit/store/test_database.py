@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from entendre.core.errors import NewerDatabaseError, StoreError
+from entendre.store import Database
+from entendre.store.migrate import Migration, migrate, packaged_migrations, schema_version
+
+
+def plain(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    numbers = [migration.number for migration in packaged_migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    connection = plain(path)
+    connection.execute("PRAGMA user_version = 9999")
+    with pytest.raises(NewerDatabaseError, match="9999"):
+        Database(path)
+    assert schema_version(connection) == 9999
+    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+    connection = plain(tmp_path / "a.db")
+    good = Migration(1, "0001_good.sql", "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n")
+    bad = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\nINSERT INTO nowhere VALUES (1);\n")
+    with pytest.raises(StoreError, match="0002_bad"):
+        migrate(connection, (good, bad))
+    assert schema_version(connection) == 1
+    assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
+    fixed = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\n")
+    assert migrate(connection, (good, fixed)) == 1
+    assert migrate(connection, (good, fixed)) == 0
+    connection.close()
+
+
+def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"not a database at all, but long enough to look" * 50)
+    with pytest.raises(StoreError):
+        Database(path)
+
+
+async def test_commits_wait_for_the_disk_and_foreign_keys_hold(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    pragmas = ("journal_mode", "synchronous", "foreign_keys")
+
+    def read(connection: sqlite3.Connection) -> list[object]:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+
+    assert await database.write(read) == ["wal", 2, 1]
+    await database.close()
+
+
+async def test_a_failed_write_undoes_itself_and_not_its_neighbours(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+
+    def work(number: int) -> None:
+        def run(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO lists VALUES ('home', ?, '{}', 1)", (str(number),))
+            if number % 3 == 0:
+                raise LookupError(number)
+            if number % 3 == 1:
+                connection.execute("INSERT INTO no_such_table VALUES (1)")
+            return number
+
+        return run  # type: ignore[return-value]
+
+    results = await asyncio.gather(*(database.write(work(n)) for n in range(30)), return_exceptions=True)  # type: ignore[arg-type]
+    assert [type(result) for result in results] == [LookupError, StoreError, int] * 10
+    stored = await database.read(lambda connection: connection.execute("SELECT count(*) FROM lists").fetchone()[0])
+    assert stored == 10
+    await database.close()
+
+
+async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    watching = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    seen = set()
+
+    def insert(number: int) -> object:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO lists VALUES ('home', ?, '{}', 1)", (str(number),))
+            seen.add(watching.execute("PRAGMA data_version").fetchone()[0])
+
+        return run
+
+    await asyncio.gather(*(database.write(insert(n)) for n in range(200)))  # type: ignore[arg-type]
+    assert len(seen) <= 20
+    watching.close()
+    await database.close()
+
+
+async def test_reading_cannot_write(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    with pytest.raises(StoreError):
+        await database.read(lambda connection: connection.execute("DELETE FROM lists"))
+    await database.close()
+
+
+async def test_the_event_loop_goes_on_while_another_process_holds_the_lock(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    other = plain(tmp_path / "a.db")
+    other.execute("BEGIN IMMEDIATE")
+    write = asyncio.ensure_future(database.write(lambda connection: connection.execute("DELETE FROM lists").rowcount))
+    turns = 0
+    while turns < 20:
+        await asyncio.sleep(0.005)
+        turns += 1
+    assert not write.done()
+    other.execute("COMMIT")
+    assert await write == 0
+    other.close()
+    await database.close()
+
+
+async def test_closing_moves_the_log_into_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    database = Database(path)
+    await database.write(lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'x', '{}', 1)"))
+    await database.close()
+    await database.close()
+    assert not path.with_name("a.db-wal").exists() or path.with_name("a.db-wal").stat().st_size == 0
+    assert plain(path).execute("SELECT id FROM lists").fetchall() == [("x",)]
