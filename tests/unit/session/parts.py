@@ -19,7 +19,7 @@ from entendre.ports import Transcript, WakeDetection
 from entendre.session.api import DeviceProfile, ReplyAudio, SessionEvent, TurnEnded
 from entendre.session.assistant import Assistant, Limits
 from entendre.session.conversation import LiveConversation
-from entendre.system import SystemClock, new_id
+from entendre.system import new_id
 
 FRAME_SAMPLES = 512
 
@@ -32,6 +32,16 @@ def loud(seconds: float) -> bytes:
 def quiet(seconds: float) -> bytes:
     """Samples that count as silence."""
     return np.zeros(int(seconds * HOUSE_RATE_HZ), dtype="<i2").tobytes()
+
+
+class LoopClock:
+    """The event loop's own time, which tests let jump."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        return 1_800_000_000.0 + self.monotonic()
 
 
 class LoudnessVad:
@@ -138,7 +148,7 @@ class ScriptedPlanner:
         return self.plans[understanding.text][1]
 
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
-        return replace(world.mentioned, reply=plan.reply, at_s=SystemClock().wall())
+        return replace(world.mentioned, reply=plan.reply, at_s=LoopClock().wall())
 
     def phrase(self, key: str, language: str, **values: object) -> str:
         return f"phrase {key}"
@@ -212,7 +222,7 @@ class Stage:
         self.ears, self.voice, self.household = ScriptedRecognizer(), ToneVoice(), Ledger()
         self.planner, self.link = ScriptedPlanner(self.plans), Recorder()
         self.assistant = Assistant(
-            clock=SystemClock(),
+            clock=LoopClock(),
             recognizer=self.ears,
             voices={"en": self.voice},
             vad=LoudnessVad(),
