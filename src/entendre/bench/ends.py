@@ -23,7 +23,9 @@ BELOW_PEAK_DB = 38.0
 """A quieter sound than this is breath or room, also where a recording has digital silence."""
 CHECK_DB = 3.0
 SHORTEST_BURST_FRAMES = 3
-"""A lone click is no speech."""
+LONE_BURST_FRAMES = 8
+NEAR_FRAMES = 25
+"""A short burst near speech is its last consonant; a lone one is a click."""
 LONGEST_SPREAD_S = 0.2
 """If a threshold 3 dB higher or lower moves the end by more, the end is doubtful and the clip is not measured."""
 
@@ -66,8 +68,10 @@ def write_ends(file: Path, found: dict[str, Ends]) -> None:
 def _levels_db(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
     size = int(FRAME_S * rate_hz)
     spectrum = np.fft.rfft(samples.astype(np.float64))
-    spectrum[: int(HIGH_PASS_HZ * len(samples) / rate_hz)] = 0.0
-    filtered = np.fft.irfft(spectrum, n=len(samples))
+    frequencies_hz = np.fft.rfftfreq(len(samples), 1 / rate_hz)
+    # A gradual filter: a sharp one rings, and the ring of a click sounds like a voice.
+    ramp = np.clip(frequencies_hz / HIGH_PASS_HZ - 0.5, 0.0, 1.0)
+    filtered = np.fft.irfft(spectrum * np.sin(ramp * np.pi / 2), n=len(samples))
     frames = filtered[: len(filtered) // size * size].reshape(-1, size)
     levels: NDArray[np.float64] = 10.0 * np.log10(np.mean(frames**2, axis=1) + 1.0)
     return levels
@@ -76,5 +80,9 @@ def _levels_db(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
 def _bounds(levels: NDArray[np.float64], threshold: float) -> tuple[int, int]:
     loud = (levels > threshold).astype(np.int8)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], loud, [0]))))
-    bursts = [(int(start), int(end)) for start, end in edges.reshape(-1, 2) if end - start >= SHORTEST_BURST_FRAMES]
-    return (bursts[0][0], bursts[-1][1]) if bursts else (0, 0)
+    begin, until = 0, 0
+    for start, end in edges.reshape(-1, 2).tolist():
+        near = until > 0 and start - until <= NEAR_FRAMES
+        if end - start >= (SHORTEST_BURST_FRAMES if near else LONE_BURST_FRAMES):
+            begin, until = (begin if until else start), end
+    return begin, until

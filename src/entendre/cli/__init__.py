@@ -32,11 +32,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("ask", "entendre.cli.ask", "understand typed sentences"),
     Command("hear", "entendre.cli.hear", "hear recordings and show what was understood and done"),
     Command("say", "entendre.cli.say", "speak a text into a sound file"),
-    Command("speaker", "entendre.cli.speaker", "be a speaker: a microphone or a recording, against a server"),
+    Command("speaker", "entendre.cli.speaker", "be a speaker, with a microphone or a recording"),
     Command("models", "entendre.cli.models", "list, fetch and check models"),
     Command("keys", "entendre.cli.keys", "create, list and revoke API keys"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
-    Command("bench", "entendre.cli.bench", "measure response gap, load, idle connections, understanding, storage"),
+    Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),
 )
 
 
