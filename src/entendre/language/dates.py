@@ -171,8 +171,8 @@ def _weekday(index: int, which: str, today: date) -> date:
 
 
 def _coming(today: date, month: int, day: int, year: int | None = None) -> date | None:
-    for candidate in (year,) if year else (today.year, today.year + 1, today.year + 4, today.year + 8):
-        if candidate is not None and 1 <= day <= calendar.monthrange(candidate, month)[1]:
+    for candidate in (year,) if year else range(today.year, today.year + 9):
+        if 1 <= day <= calendar.monthrange(candidate, month)[1]:
             found = date(candidate, month, day)
             if year or found >= today:
                 return found
