@@ -68,7 +68,8 @@ class WebServices:
     """Everything behind the routes; the composition root fills it in.
 
     `recognizer` and `voice` choose by language (and, for a voice, its name; None is the usual one), and return None
-    where there is none. `verify_key` returns what a key stands for, None for an unknown key. `ready` names what is not ready.
+    where there is none. `verify_key` returns what a key stands for, None for an unknown key. `ready` names what is
+    not ready.
     """
 
     recognizer: Callable[[str], Recognizer | None]

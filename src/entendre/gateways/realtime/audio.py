@@ -66,7 +66,8 @@ class Resampler:
 
     def flush(self) -> Samples:
         """The last millisecond."""
-        return self.push(np.zeros(self._filters.shape[1] // 2, dtype=np.int16))
+        held = 0 if self._up == self._down else self._filters.shape[1] // 2
+        return self.push(np.zeros(held, dtype=np.int16))
 
 
 class Uplink:
