@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class Announced:
     port: int
 
 
-async def announced_services() -> AsyncIterator[Announced]:
+async def announced_services() -> AsyncGenerator[Announced, None]:
     """Each service as it is announced or changes its address, for as long as this is iterated.
 
     Raises: MissingExtraError.

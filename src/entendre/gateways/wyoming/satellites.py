@@ -48,10 +48,10 @@ class SatelliteRunner:
     ) -> None:
         self._factory = factory
         self._settings = settings or RunnerSettings()
-        self._satellites = list(satellites)
+        self._satellites = list({each.device: each for each in satellites}.values())
         self._browse = browse
         self._chance = chance
-        self._statuses: dict[str, SatelliteStatus] = {}
+        self._statuses = {each.device: SatelliteStatus(each.device, each.host, each.port) for each in self._satellites}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def statuses(self) -> list[SatelliteStatus]:

@@ -96,7 +96,7 @@ class WyomingStream:
     async def lost(self) -> None:
         """Wait until the connection is gone, whoever ended it."""
         with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+            await asyncio.shield(self._writer.wait_closed())  # all waiters share one future; a cancelled one ends it
 
     async def close(self, last: Error | None = None) -> None:
         """Say a last error if there is one, and end the connection."""
