@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -40,11 +41,7 @@ class Speech:
 
     def voice_for(self, language: str) -> Voice | None:
         """The preferred voice that speaks a language, by its base language if need be."""
-        base = language.split("-")[0].lower()
-        for voice in self.voices:
-            if "*" in voice.languages or language.lower() in voice.languages or base in voice.languages:
-                return voice
-        return None
+        return voice_for(self.voices, language)
 
     def hears(self, language: str) -> bool:
         """Whether the recognizer knows a language."""
@@ -54,6 +51,25 @@ class Speech:
     def close(self) -> None:
         """Stop inference; what runs is told to stop."""
         self.pool.close()
+
+
+def voice_for(voices: Sequence[Voice], language: str) -> Voice | None:
+    """The first voice that speaks a language, by its base language if need be."""
+    base = language.split("-")[0].lower()
+    for voice in voices:
+        if "*" in voice.languages or language.lower() in voice.languages or base in voice.languages:
+            return voice
+    return None
+
+
+@contextmanager
+def load_voices(settings: Settings) -> Iterator[tuple[Voice, ...]]:
+    """Only the voices, for commands that don't listen. Raises: as `load_speech`."""
+    pool = InferencePool(1)
+    try:
+        yield _voices(settings, settings.models_dir.expanduser(), pool, ReplyCache(memory_bytes=0))
+    finally:
+        pool.close()
 
 
 def load_speech(settings: Settings) -> Speech:
@@ -244,4 +260,5 @@ def _wake_engine(installed: Installed) -> WakeWord:
 def _hum() -> Samples:
     """A second of something that is not silence, to warm an engine up with."""
     wave = np.sin(np.arange(HOUSE_RATE_HZ) * (2 * np.pi * 220 / HOUSE_RATE_HZ)) * 8000
-    return wave.astype(np.int16)
+    hum: Samples = wave.astype(np.int16)
+    return hum
