@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 """Prefix of the WebSocket subprotocol in which browsers send a key. Source: OpenAI Realtime with WebSocket."""
 MAX_KEY_CHARS = 256
-PRINCIPAL = "principal"
+PRINCIPAL: web.RequestKey[object | None] = web.RequestKey("principal", object)
 """Where a request carries what its key stands for."""
 OPEN_PREFIXES = ("/static/",)
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})

@@ -37,7 +37,7 @@ class Pages:
     def __init__(self) -> None:
         folder = files("entendre.web") / "static"
         self._files = {file.name: file.read_bytes() for file in folder.iterdir() if _suffix(file.name) in MEDIA_TYPES}
-        self.languages = tuple(sorted(name[5:-5] for name in self._files if name.startswith("text.")))
+        self.languages = tuple(sorted(name[5:-5] for name in self._files if name.startswith("text.") and name.endswith(".json")))
 
     async def talk(self, request: web.Request) -> web.Response:
         """The talk page."""
