@@ -8,9 +8,11 @@ from entendre.core.understanding import Completeness
 from entendre.language.grammar import OPEN
 from entendre.language.meaning import Meaning
 from entendre.language.pack import WordData
-from entendre.language.search import Search
+from entendre.language.search import Reading, Search
 from entendre.language.times import ClockTime
 from entendre.language.values import NAMED, Values
+
+MAX_OPEN_WAITING = 3
 
 
 def completeness_of(
@@ -23,9 +25,9 @@ def completeness_of(
     whole = last is not None and last.exact and not last.ends_open
     if ending in data.never_ends or (_dangles(words, data) and not whole):
         return Completeness.INCOMPLETE
-    if last is not None and (last.exact or not _alive(search, values)):
+    if last is not None and (last.exact or not _alive(search, values, 0)):
         return _of_whole(words, last, search, values)
-    return Completeness.INCOMPLETE if _alive(search, values) else Completeness.UNKNOWN
+    return Completeness.INCOMPLETE if _alive(search, values, MAX_OPEN_WAITING) else Completeness.UNKNOWN
 
 
 def _dangles(words: Sequence[str], data: WordData) -> bool:
@@ -54,9 +56,9 @@ def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Value
     return Completeness.COMPLETE
 
 
-def _alive(search: Search, values: Values) -> bool:
-    """Whether some template goes on after these words."""
-    if any(_wants_more(reading.state) for reading in search.beams[-1].values()):
+def _alive(search: Search, values: Values, open_words: int) -> bool:
+    """Whether some template goes on after these words; an open slot of more than `open_words` that waits says little."""
+    if any(_wants_more(reading, len(search.beams) - 1, open_words) for reading in search.beams[-1].values()):
         return True
     asked: set[tuple[str, int]] = set()
     for position, beam in enumerate(search.beams[:-1]):
@@ -70,5 +72,8 @@ def _alive(search: Search, values: Values) -> bool:
     return False
 
 
-def _wants_more(state: object) -> bool:
-    return not getattr(state, "accepts", ()) and bool(getattr(state, "words", ()) or getattr(state, "slots", ()))
+def _wants_more(reading: Reading, end: int, open_words: int) -> bool:
+    step, state = reading.steps, reading.state
+    if step is not None and step.slot.kind == OPEN and step.found.end == end and end - step.start > open_words:
+        return False
+    return not state.accepts and bool(state.words or state.slots)

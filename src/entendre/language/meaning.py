@@ -96,15 +96,22 @@ def slots_of(steps: Sequence[Step], tokens: Tokens, world: World) -> dict[str, A
     return slots
 
 
-def narrow(slots: dict[str, Any], world: World, kind: str | None = None) -> bool:
-    """Decide between appliances that share a name, by kind, then room; False if none is left of that kind."""
+def _kinds(requires: Mapping[str, Any]) -> frozenset[str] | None:
+    kinds = requires.get("kind")
+    return None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
+
+
+def narrow(slots: dict[str, Any], world: World, kinds: frozenset[str] | None = None) -> bool:
+    """Decide between appliances that share a name, by kind, then room; False if none is left of those kinds."""
+    if kinds is not None and slots.get("kind", next(iter(kinds))) not in kinds:
+        return False
     ids = slots.get("appliance")
     if not isinstance(ids, list):
         return True
     known = {appliance.id: appliance for appliance in world.home.appliances}
     chosen = [known[identifier] for identifier in ids if identifier in known]
-    if kind is not None:
-        chosen = [appliance for appliance in chosen if appliance.kind == kind]
+    if kinds is not None:
+        chosen = [appliance for appliance in chosen if appliance.kind in kinds]
         if not chosen:
             return False
     if len(chosen) > 1 and not set(ids) == set(world.mentioned.appliances):
@@ -136,7 +143,7 @@ def meaning_of(
         if (best is not None and cost >= best.cost) or block.excludes & words or not holds(block.requires, world):
             continue
         slots = slots_of(steps, tokens, world)
-        if not narrow(slots, world, block.requires.get("kind")):
+        if not narrow(slots, world, _kinds(block.requires)):
             continue
         command = Command(
             intent=block.intent,

@@ -23,11 +23,14 @@ class WordData:
     dangling: Phrases = ()
     dangling_unless_whole: frozenset[str] = frozenset()
     never_ends: frozenset[str] = frozenset()
+    never_begins_open: frozenset[str] = frozenset()
     conjunctions: Phrases = ()
     plural_endings: tuple[tuple[str, str], ...] = ()
     possessive: Phrases = ()
     confusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     confusion_cost: float = 0.14
+    verb_forms: tuple[tuple[str, str], ...] = ()
+    verb_form_cost: float = 0.05
     phonetics: tuple[tuple[str, str], ...] = ()
     phonetic_cost: float = 0.15
     spelling_cost: float = 0.25
@@ -79,7 +82,7 @@ class LanguagePack:
 def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]]) -> LanguagePack:
     """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
-    for key in ("required_light", "dangling_unless_whole", "never_ends", "known"):
+    for key in ("required_light", "dangling_unless_whole", "never_ends", "never_begins_open", "known"):
         words[key] = frozenset(words.get(key, ()))
     return LanguagePack(
         language=language,

@@ -137,10 +137,21 @@ class Replies:
         for key, parts in self._templates.items():
             self._check_formats(key, parts)
 
+    def spoken_with(self, formatters: Mapping[str, Formatter]) -> Replies:
+        """The same replies with other formatters of the same names, such as those of another day; cheap."""
+        other = object.__new__(Replies)
+        other.__dict__.update(self.__dict__)
+        other._formatters = formatters
+        return other
+
     @property
     def keys(self) -> frozenset[str]:
         """Every reply this can say."""
         return frozenset(self._templates)
+
+    def terms(self, table: str) -> Mapping[str, str]:
+        """A table of words, empty when there is none of that name."""
+        return self._terms.get(table, {})
 
     def placeholders(self, key: str) -> frozenset[str]:
         """Names of the values that a reply uses."""

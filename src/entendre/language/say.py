@@ -122,5 +122,3 @@ def say_days(pack: LanguagePack, days: Sequence[str]) -> str:
     if len(spoken) == 1:
         return str(rules["one"]).format(day=spoken[0])
     return str(rules["many"]).format(days=say_list(pack, spoken))
-
-

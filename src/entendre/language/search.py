@@ -19,10 +19,11 @@ from entendre.language.values import Found, Values
 FILLER_COST = 0.01
 OPEN_WORD_COST = 0.012
 OPEN_SMALL_WORD_COST = 0.02
-SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002}
+SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "datetime": 0.002}
 OTHER_SLOT_COST = 0.001
 SUPPLY_COST = 0.04
 REPAIR_BUDGET = 0.42
+REPAIR_BASE, REPAIR_A_WORD = 0.12, 0.07
 MAX_READINGS = 4000
 
 
@@ -43,6 +44,7 @@ class Reading:
     state: State
     cost: float
     steps: Step | None
+    supplied: bool = False
 
     def slots(self) -> list[Step]:
         """The slots filled, in the order spoken."""
@@ -77,7 +79,7 @@ class Search:
         self._fillers = fillers
         self._sounds = sounds
         self._suppliable = suppliable
-        self._budget = REPAIR_BUDGET if sounds is not None else 1.0
+        self._budget = 1.0 if sounds is None else min(REPAIR_BUDGET, REPAIR_BASE + REPAIR_A_WORD * len(words))
         self._spent = 0
         self.beams: list[Beam] = [{} for _ in range(len(words) + 1)]
         self._put(0, Reading(start, 0.0, None))
@@ -133,6 +135,8 @@ class Search:
         target = reading.state.move(slot)
         assert target is not None
         if slot.kind == OPEN:
+            if self._sounds is not None and (position == 0 or reading.supplied):
+                return
             cost = reading.cost + 0.005
             for end in range(position + 1, len(self._words) + 1):
                 small = self._words[end - 1] in self._data.light
@@ -162,7 +166,7 @@ class Search:
                 following = reading.state.move(word)
                 assert following is not None
                 cost = reading.cost + SUPPLY_COST + self._data.light[word]
-                supplied = Reading(following, cost, reading.steps)
+                supplied = Reading(following, cost, reading.steps, supplied=True)
                 if self._put(position, supplied):
                     self._spent += 1
                     waiting.append(supplied)

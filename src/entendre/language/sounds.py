@@ -21,6 +21,7 @@ class SoundIndex:
     def __init__(self, data: WordData, vocabulary: Iterable[str]) -> None:
         self._data = data
         self._rules = [(re.compile(old), new) for old, new in data.phonetics]
+        self._forms = [(re.compile(old), new) for old, new in data.verb_forms]
         self._vocabulary = frozenset(vocabulary)
         self._by_key: dict[str, list[str]] = {}
         self._by_first: dict[str, list[str]] = {}
@@ -46,6 +47,10 @@ class SoundIndex:
             for meant in self._data.confusions.get(word, ())
             if meant in self._vocabulary and meant != word
         }
+        for old, new in self._forms:
+            form, count = old.subn(new, word)
+            if count and form in self._vocabulary and form != word:
+                found[form] = self._data.verb_form_cost
         if word not in self._vocabulary and word not in self._data.known and word not in self._data.light:
             for meant in self._by_key.get(self.key(word), ()) if len(word) > 2 else ():
                 found.setdefault(meant, self._data.phonetic_cost)

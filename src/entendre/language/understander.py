@@ -10,7 +10,7 @@ from entendre.core.plan import World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.context import FollowUps
 from entendre.language.endings import completeness_of
-from entendre.language.grammar import Grammar
+from entendre.language.grammar import OPEN, Grammar
 from entendre.language.meaning import Meaning, meaning_of
 from entendre.language.names import NameIndex
 from entendre.language.pack import LanguagePack
@@ -26,6 +26,7 @@ LEAST_CONFIDENCE = 0.6
 CLEAR_COST = 0.12
 ALTERNATIVE_COST = 0.05
 MAX_WORDS = 60
+FREE_SLOTS = frozenset({"text", "query"})
 
 
 class Understander:
@@ -125,10 +126,14 @@ class Understander:
         return best
 
     def _is_hollow(self, meaning: Meaning, tokens: Tokens) -> bool:
-        """Whether an open slot holds nothing but small words."""
-        light = self.pack.words.light
+        """Whether an open slot holds nothing but small words, or begins as no name or thing does."""
+        light, never = self.pack.words.light, self.pack.words.never_begins_open
         return any(
-            step.found.value is None and all(word in light for word in tokens.words[step.start : step.found.end])
+            step.slot.kind == OPEN
+            and (
+                all(word in light for word in tokens.words[step.start : step.found.end])
+                or (step.slot.name not in FREE_SLOTS and tokens.words[step.start] in never)
+            )
             for step in meaning.steps
         )
 
