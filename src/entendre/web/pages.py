@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from importlib.resources import files
 
 from aiohttp import hdrs, web
@@ -37,7 +38,7 @@ class Pages:
     def __init__(self) -> None:
         folder = files("entendre.web") / "static"
         self._files = {file.name: file.read_bytes() for file in folder.iterdir() if _suffix(file.name) in MEDIA_TYPES}
-        self.languages = tuple(sorted(name[5:-5] for name in self._files if name.startswith("text.") and name.endswith(".json")))
+        self.languages = tuple(sorted(name[5:-5] for name in self._files if re.fullmatch(r"text\.[\w-]+\.json", name)))
 
     async def talk(self, request: web.Request) -> web.Response:
         """The talk page."""

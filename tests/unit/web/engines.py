@@ -32,7 +32,7 @@ class MeasuringRecognizer:
         if len(audio) == 0:
             raise OverloadedError("Busy.")
         spectrum = np.abs(np.fft.rfft(audio.astype(float)))
-        peak_hz = int(round(float(np.argmax(spectrum)) * 16_000 / len(audio)))
+        peak_hz = round(float(np.argmax(spectrum)) * 16_000 / len(audio))
         return Transcript(f"{len(audio) / 16_000:.1f} seconds of {peak_hz} hertz", language, no_speech=0.1)
 
 
@@ -44,7 +44,7 @@ class ToneVoice:
     rate_hz = 22_050
 
     def __init__(self) -> None:
-        self.closed = 0
+        self.closed = asyncio.Event()
 
     async def synthesize(self, text: str, *, language: str, speed: float = 1.0) -> AsyncIterator[bytes]:
         if text == "broken":
@@ -55,7 +55,7 @@ class ToneVoice:
                 count = int(self.rate_hz * 0.1 / speed)
                 yield (np.sin(2 * np.pi * 441 / self.rate_hz * np.arange(count)) * 9_000).astype("<i2").tobytes()
         finally:
-            self.closed += 1
+            self.closed.set()
 
 
 @dataclass

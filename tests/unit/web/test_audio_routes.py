@@ -113,7 +113,7 @@ async def test_speech_arrives_while_it_is_made(site: Site) -> None:
         pieces = [piece async for piece, _ in answer.content.iter_chunks()]
     assert pieces[0][:4] == b"RIFF"
     assert len(pieces) > 1
-    assert site.voice.closed == 1
+    assert site.voice.closed.is_set()
 
 
 async def test_speech_as_events(site: Site) -> None:
@@ -159,8 +159,7 @@ async def test_a_listener_that_leaves_stops_the_voice(site: Site) -> None:
     await answer.content.readany()
     answer.close()
     async with asyncio.timeout(3):
-        while not site.voice.closed:
-            await asyncio.sleep(0.01)
+        await site.voice.closed.wait()
 
 
 async def test_a_listener_that_takes_nothing_is_cut_off() -> None:
@@ -170,11 +169,11 @@ async def test_a_listener_that_takes_nothing_is_cut_off() -> None:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=1024)
         body = json.dumps({"input": "a " * 2_000, "response_format": "wav"}).encode()
-        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        lines = ["POST /v1/audio/speech HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
+        head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
         writer.write(head.encode() + body)
         async with asyncio.timeout(5):
-            while not site.voice.closed:
-                await asyncio.sleep(0.02)
+            await site.voice.closed.wait()
         writer.close()
         del reader
     finally:

@@ -139,7 +139,9 @@ async def test_the_older_dialect_has_its_own_names(served: Served) -> None:
         events = await until(connection, "response.done")
     assert "response.audio.delta" in kinds(events) and "response.audio_transcript.done" in kinds(events)
     assert "conversation.item.created" in kinds(events)
-    assert not [kind for kind in kinds(events) if "output_audio" in kind or kind.endswith("item.done") and "conv" in kind]
+    assert not [
+        kind for kind in kinds(events) if "output_audio" in kind or (kind.endswith("item.done") and "conv" in kind)
+    ]
     audio = b"".join(base64.b64decode(e.delta) for e in events if e.type == "response.audio.delta")
     assert abs(len(audio) - 8_000) <= 8
     assert len(served.conversation.heard) == pytest.approx(36_000, abs=200)
