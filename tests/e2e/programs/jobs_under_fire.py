@@ -60,6 +60,7 @@ class Fire:
         self.lists = Lists(store)
         self.jobs = Scheduler(store, self.clock, "UTC")
         self.draining = draining
+        self.stopped = asyncio.Event()
 
     async def do(self, turn: int) -> None:
         say(f"begun {turn}")
@@ -82,7 +83,8 @@ class Fire:
             await self.do(turn)
         if self.draining:
             while self.jobs.timers(datetime.now(UTC)) or self.jobs.alarms(datetime.now(UTC)):
-                await asyncio.sleep(0.05)
+                self.stopped.clear()
+                await self.stopped.wait()
             return
         turns = iter(range(first, sys.maxsize))
 
@@ -99,7 +101,7 @@ async def main(path: Path, first: int, draining: bool, retries: list[int]) -> No
     fire = Fire(store, draining)
     await fire.lists.load()
     await fire.jobs.load()
-    fire.jobs.subscribe(fire.rang)
+    fire.jobs.subscribe(fire.rang, lambda ring: fire.stopped.set())
     running = asyncio.create_task(fire.jobs.run())
     say("ready")
     await fire.work(retries, first)
