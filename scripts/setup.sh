@@ -71,7 +71,7 @@ if ! { [ -x "$VENV/bin/python" ] && fits "$VENV/bin/python" && find_installer "$
     make_environment "$PYTHON_FOUND"
     find_installer "$PYTHON_FOUND" || fail "pip is missing: sudo apt install python3-pip"
 fi
-say "Installing Entendre and its extras ($EXTRAS) into $VENV; the first time fetches about 500 MB."
+say "Installing Entendre and its extras ($EXTRAS) into $VENV; the first time fetches about 300 MB."
 if ! $INSTALL -e ".[$EXTRAS]"; then
     fail "The packages could not be installed; the lines above say why." \
         "Without a network this works only once they have been installed before."
