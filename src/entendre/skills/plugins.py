@@ -97,7 +97,7 @@ def _load(folder: Path, *, built_in: bool, settings: Settings) -> Plugin | Broke
         if not files:
             raise ConfigurationError("There is no sentence file such as en.yaml.")
         return Plugin(skill.name, skill, folder, files)
-    except Exception as error:  # a plugin's own code may raise anything
+    except Exception as error:  # noqa: BLE001 - a plugin's own code may raise anything
         log.warning("skill left out", extra={"skill": name, "error": type(error).__name__})
         return BrokenPlugin(name, folder, f"{type(error).__name__}: {error}")
 

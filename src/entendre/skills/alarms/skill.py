@@ -198,7 +198,7 @@ def _matches(request: Request, alarm: AlarmView) -> bool:
     at = clock_time(request)
     said = moment(request)
     if said is not None:
-        at, on = said.time(), on
+        at = said.time()
     slot = "time" if said is None else "datetime"
     if at is not None and not _same_time(alarm, at, ambiguous=is_ambiguous(request, slot)):
         return False
@@ -229,3 +229,6 @@ def _described(request: Request, alarm: AlarmView) -> dict[str, object]:
 def _label(request: Request, alarm: AlarmView) -> str:
     on = alarm.next_at.date().isoformat() if alarm.next_at and not alarm.days else None
     return request.say("alarm_label", time=alarm.time, days=alarm.days, date=on, name=alarm.name)
+
+
+SKILL = AlarmsSkill()

@@ -119,3 +119,6 @@ def _date(request: Request) -> Plan:
 
 def _tense(on: date, today: date) -> str:
     return "today" if on == today else "past" if on < today else "other"
+
+
+SKILL = ClockSkill()

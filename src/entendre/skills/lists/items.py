@@ -21,8 +21,8 @@ class SpokenItem:
 def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
     """The items of a phrase in the order said, each once.
 
-    `words` is the language's table: conjunctions `and`, `pairs` that belong together, `leads` to drop, `groceries` known
-    by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item.
+    `words` is the language's table: conjunctions `and`, `pairs` that belong together, `leads` to drop, `groceries`
+    known by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item.
     """
     parts = [part for piece in _COMMAS.split(said) for part in _at_conjunctions(piece, words)]
     known = frozenset(words.get("groceries", "").split())

@@ -162,3 +162,6 @@ def _read(request: Request, chosen: _Chosen) -> Plan:
             "list_read", items=chosen.items[:MAX_SPOKEN_ITEMS], list=chosen.label, count=more if more > 0 else None
         )
     )
+
+
+SKILL = ListsSkill()

@@ -169,3 +169,6 @@ def _one(request: Request, reminder: ReminderView) -> str:
 def _to_user(request: Request, said: str) -> str:
     """A text as said back to the person ("call my mom" becomes "call your mom")."""
     return request.say("reminder_text", text=said)
+
+
+SKILL = RemindersSkill()

@@ -45,7 +45,7 @@ class TimersSkill:
 def _start(request: Request) -> Plan:
     length_s, name = seconds(request, "duration"), text(request, "name")
     if length_s is None:
-        return Plan(request.say("timer_ask_length", name=name), expects_reply=True)
+        return Plan(request.say("timer_ask_length", name=name), expects_reply=True, question="duration")
     if length_s <= 0 or length_s > MAX_TIMER_S:
         return Plan(request.say("timer_bad_length"), refusal=True)
     reply = request.say("timer_started", duration=length_s, name=name)
@@ -71,7 +71,7 @@ def _one_status(say: Say, timer: TimerView, *, named: bool) -> str:
 def _add(request: Request) -> Plan:
     length_s = seconds(request, "duration")
     if length_s is None:
-        return Plan(request.say("timer_ask_change"), expects_reply=True)
+        return Plan(request.say("timer_ask_change"), expects_reply=True, question="duration")
     chosen = _resolve(request, _running(request))
     if isinstance(chosen, Plan):
         return chosen
@@ -141,7 +141,7 @@ def _resolve(request: Request, timers: Sequence[TimerView]) -> Sequence[TimerVie
         return here
     labels = tuple(_label(request.say, timer) for timer in timers)
     reply = request.say("timer_ask_which", count=len(timers), labels=labels)
-    return Plan(reply, expects_reply=True, refusal=True)
+    return Plan(reply, expects_reply=True, refusal=True, question="name")
 
 
 def _none(request: Request) -> str:
@@ -165,3 +165,6 @@ def _label(say: Say, timer: TimerView) -> str:
 
 def _left_s(timer: TimerView) -> int:
     return max(0, round(timer.remaining_s))
+
+
+SKILL = TimersSkill()

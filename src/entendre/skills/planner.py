@@ -1,0 +1,227 @@
+"""From a sentence to a plan: understanding, the skill that answers, several commands, and what comes after."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from entendre.core.actions import Action, AdjustTrait, ControlMedia, SetTrait
+from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.core.home import HomeSnapshot
+from entendre.core.plan import Mentioned, Plan, World
+from entendre.core.understanding import Command, Completeness, Understanding
+from entendre.language.understander import Understander
+from entendre.markets.loader import load_pack
+from entendre.skills.base import Request
+from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
+from entendre.skills.speech import SkillSpeech, known_language, load_skill_sentences, load_speech
+
+if TYPE_CHECKING:
+    from entendre.config import Settings
+
+log = logging.getLogger(__name__)
+
+PLAN_TIMEOUT_S = 3.0
+"""A skill that takes longer is answered for with an apology; people have stopped waiting."""
+
+CONFIRM_BELOW = 0.66
+"""Confidence under which a command that would act is asked back first."""
+
+SURE = 0.9
+OPEN_ANSWER_CONFIDENCE = 0.9
+OPEN_SLOTS = frozenset({"name", "text", "item", "query"})
+"""Slots of free words: an answer to a question for one of these is taken as it is."""
+
+CONFIRM = "confirm"
+CONFIRMED = "confirmed"
+
+
+class Planner:
+    """Understands and plans in every language that has a pack and sentences. Reads, never writes."""
+
+    def __init__(self, skills: LoadedSkills, home: HomeSnapshot, default_language: str = "en") -> None:
+        """Compile the default language; others follow when they are first spoken.
+
+        Raises: ConfigurationError when the default language has no pack, InvalidInputError for its built-in sentences.
+        """
+        self._skills = skills
+        self._by_intent = skills.by_intent
+        self._home = home
+        self._default = known_language(default_language)
+        self._broken: list[BrokenPlugin] = list(skills.broken)
+        self._understanders: dict[str, Understander | None] = {}
+        self._speech: dict[str, SkillSpeech] = {}
+        self._understanders[self._default] = self._compile(self._default)
+
+    @classmethod
+    def load(cls, settings: Settings, home: HomeSnapshot) -> Planner:
+        """The planner of a server's settings: built-in skills and those of the owner's folder."""
+        folders = [settings.skills.folder] if settings.skills.folder else []
+        weather = {"provider": "file", "file": settings.skills.weather_file} if settings.skills.weather_file else {}
+        return cls(load_skills(folders, {"weather": weather}), home, settings.server.language)
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Languages that can be understood."""
+        return frozenset(tag for tag in self._skills.languages if self._understander(tag) is not None)
+
+    @property
+    def broken(self) -> tuple[BrokenPlugin, ...]:
+        """Skills that were left out, and why."""
+        return tuple(self._broken)
+
+    def set_home(self, home: HomeSnapshot) -> None:
+        """Use another home's names from the next sentence on."""
+        self._home = home
+        for language, understander in self._understanders.items():
+            if understander is not None:
+                self._understanders[language] = understander.with_home(home)
+
+    def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
+        """What a sentence means; no commands in a language that nobody taught it."""
+        understander = self._understander(known_language(language))
+        if understander is None:
+            return Understanding(text, language)
+        understanding = replace(
+            understander.understand(text, world, alternatives=alternatives), language=known_language(language)
+        )
+        if understanding.confidence >= SURE:
+            return understanding
+        return self._open_answer(understanding, world) or understanding
+
+    async def plan(self, understanding: Understanding, world: World) -> Plan:
+        """One plan for all commands of a sentence, in the order spoken."""
+        language = understanding.language
+        if not understanding.understood:
+            return Plan(self.phrase("not_understood", language), refusal=True)
+        plans = [await self._plan_command(command, language, world) for command in understanding.commands]
+        merged = _merged(plans)
+        if merged.actions and understanding.confidence < CONFIRM_BELOW:
+            reply = self.phrase(CONFIRM, language, text=understanding.text.strip(" .!?"))
+            return Plan(reply, expects_reply=True, refusal=True, question=CONFIRM)
+        return merged
+
+    def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
+        """What the next turn may refer to."""
+        last = world.mentioned
+        at_s = world.now.timestamp()
+        if not understanding.understood:
+            return replace(last, reply=plan.reply or last.reply, question=plan.question, at_s=at_s)
+        command = understanding.commands[-1]
+        slots = {name: value for name, value in command.slots.items() if name != CONFIRMED}
+        named = command.slots.get("appliance")
+        appliances = _appliances(plan.actions) or (tuple(named) if isinstance(named, list) else ()) or last.appliances
+        room = command.slots.get("room")
+        return Mentioned(
+            intent=command.intent,
+            slots=slots,
+            appliances=appliances,
+            room=room if isinstance(room, str) else last.room,
+            reply=plan.reply or last.reply,
+            question=plan.question if plan.expects_reply else None,
+            at_s=at_s,
+        )
+
+    def phrase(self, key: str, language: str, **values: object) -> str:
+        """A reply of the conversation itself, or of a failure by its error code."""
+        phrases = self._speech_of(language).phrases
+        return phrases.say(key if key in phrases.keys else "action_failed", **values)
+
+    async def _plan_command(self, command: Command, language: str, world: World) -> Plan:
+        if command.slots.get(CONFIRMED) is False:
+            return Plan(self.phrase("declined", language))
+        plugin = self._by_intent.get(command.intent)
+        if plugin is None:
+            return Plan(self.phrase("not_understood", language), refusal=True)
+        replies = self._speech_of(language).replies_on(plugin.name, world.now.date())
+        request = Request(command, language, world, replies.say, replies.terms)
+        try:
+            async with asyncio.timeout(PLAN_TIMEOUT_S):
+                return await plugin.skill.plan(request)
+        except TimeoutError:
+            log.warning("skill too slow", extra={"skill": plugin.name, "intent": command.intent})
+            return Plan(self.phrase("skill_slow", language), refusal=True)
+        except Exception as error:  # a plugin's own code may raise anything
+            log.warning(
+                "skill failed",
+                extra={"skill": plugin.name, "intent": command.intent, "error": type(error).__name__},
+                exc_info=log.isEnabledFor(logging.DEBUG),
+            )
+            return Plan(self.phrase("skill_failed", language), refusal=True)
+
+    def _open_answer(self, understanding: Understanding, world: World) -> Understanding | None:
+        """A free answer to a question for words, such as a name or what to be reminded of."""
+        last = world.mentioned
+        if last.question not in OPEN_SLOTS or last.intent not in self._by_intent:
+            return None
+        trims = self._speech_of(understanding.language).phrases.terms("answer")
+        words = _trimmed(understanding.text, trims)
+        if not words:
+            return None
+        command = Command(last.intent, {**last.slots, last.question: words}, OPEN_ANSWER_CONFIDENCE, understanding.text)
+        return replace(
+            understanding,
+            commands=(command,),
+            completeness=Completeness.EXTENDABLE,
+            confidence=OPEN_ANSWER_CONFIDENCE,
+        )
+
+    def _understander(self, language: str) -> Understander | None:
+        if language not in self._understanders:
+            try:
+                self._understanders[language] = self._compile(language)
+            except (ConfigurationError, InvalidInputError) as error:
+                log.warning("language left out", extra={"language": language, "error": error.code})
+                self._understanders[language] = None
+        return self._understanders[language]
+
+    def _compile(self, language: str) -> Understander:
+        """An understander of every skill's sentences; a plugin whose file can't be compiled is left out."""
+        pack = load_pack(language)
+        files, broken = load_skill_sentences(self._skills, pack, language)
+        self._broken.extend(broken)
+        return Understander(pack, files, self._home)
+
+    def _speech_of(self, language: str) -> SkillSpeech:
+        """Replies in a language, or in the default one when nobody taught it."""
+        tag = known_language(language)
+        if tag not in self._speech:
+            known = self._understander(tag) is not None
+            self._speech[tag] = load_speech(self._skills, tag) if known else self._speech_of(self._default)
+        return self._speech[tag]
+
+
+def _merged(plans: Sequence[Plan]) -> Plan:
+    if len(plans) == 1:
+        return plans[0]
+    replies = dict.fromkeys(plan.reply for plan in plans if plan.reply)
+    asking = next((plan for plan in reversed(plans) if plan.expects_reply), None)
+    return Plan(
+        " ".join(replies),
+        tuple(action for plan in plans for action in plan.actions),
+        expects_reply=asking is not None,
+        refusal=all(plan.refusal for plan in plans),
+        question=asking.question if asking else None,
+    )
+
+
+def _appliances(actions: Sequence[Action]) -> tuple[str, ...]:
+    found: list[str] = []
+    for action in actions:
+        if isinstance(action, SetTrait | AdjustTrait | ControlMedia) and action.appliance:
+            found.append(action.appliance)
+    return tuple(dict.fromkeys(found))
+
+
+def _trimmed(said: str, trims: Mapping[str, Any]) -> str:
+    """An answer without the words around it: "to call mom." is "call mom", "the pizza one" is "pizza"."""
+    words = said.strip(" .!?,").split()
+    lead, tail = trims.get("lead", "").split("|"), trims.get("tail", "").split("|")
+    while len(words) > 1 and words[0].casefold() in lead:
+        words = words[1:]
+    while len(words) > 1 and words[-1].casefold() in tail:
+        words = words[:-1]
+    return " ".join(words)

@@ -1,0 +1,108 @@
+"""This speaker itself: volume, media, stop, never mind, repeat."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from entendre.core.actions import AdjustVolume, ControlMedia, SetMuted, SetVolume, StopRinging, StopSpeaking
+from entendre.core.home import Appliance
+from entendre.core.plan import Plan
+from entendre.skills.base import Request
+from entendre.skills.slots import number, text
+
+STEP_PERCENT = 10
+SMALL_STEP_PERCENT = 5
+LARGE_STEP_PERCENT = 25
+_STEPS = {"small": SMALL_STEP_PERCENT, "large": LARGE_STEP_PERCENT}
+
+MEDIA_KINDS = ("media_player", "speaker", "tv")
+"""Kinds of appliances that play, the likeliest first."""
+
+MediaCommand = Literal["play", "pause", "resume", "stop", "next", "previous"]
+
+_MEDIA: dict[str, MediaCommand] = {
+    "MediaPlay": "play",
+    "MediaPause": "pause",
+    "MediaResume": "resume",
+    "MediaStop": "stop",
+    "MediaNext": "next",
+    "MediaPrevious": "previous",
+}
+
+
+class SpeakerSkill:
+    """Plans what concerns the speaker that was spoken to."""
+
+    name = "speaker"
+    intents = frozenset(
+        {"VolumeSet", "VolumeUp", "VolumeDown", "VolumeAsk", "Mute", "Unmute", "Stop", "NeverMind", "Repeat", *_MEDIA}
+    )
+
+    async def plan(self, request: Request) -> Plan:
+        """A plan for one speaker command."""
+        intent = request.command.intent
+        if intent in _MEDIA:
+            return _media(request, _MEDIA[intent])
+        match intent:
+            case "Stop":
+                return _stop(request)
+            case "NeverMind":
+                return Plan(request.say("never_mind"))
+            case "Repeat":
+                return Plan(request.world.mentioned.reply or request.say("repeat_nothing"))
+            case "Mute":
+                return Plan(request.say("muted"), (SetMuted(True),))
+            case "Unmute":
+                return Plan(request.say("unmuted"), (SetMuted(False),))
+            case _:
+                return _volume(request)
+
+
+def _volume(request: Request) -> Plan:
+    if request.command.intent == "VolumeAsk":
+        volume = request.world.device.volume
+        return Plan(request.say("volume_unknown" if volume is None else "volume_is", percent=volume))
+    if request.command.intent == "VolumeSet":
+        percent = number(request, "percent")
+        if percent is None:
+            return Plan(request.say("volume_ask"), expects_reply=True, question="percent")
+        if not 0 <= percent <= 100:
+            return Plan(request.say("volume_range"), refusal=True)
+        return Plan(request.say("volume_set", percent=percent), (SetVolume(round(percent)),))
+    by = number(request, "percent")
+    step = round(by) if by is not None else _STEPS.get(text(request, "step") or "", STEP_PERCENT)
+    down = request.command.intent == "VolumeDown"
+    return Plan(request.say("volume_down" if down else "volume_up"), (AdjustVolume(-step if down else step),))
+
+
+def _media(request: Request, command: MediaCommand) -> Plan:
+    query = text(request, "query")
+    appliance = _player(request)
+    if command == "play" and query is None and request.world.mentioned.question == "query":
+        return Plan(request.say("media_ask"), expects_reply=True, question="query")
+    key = f"media_{command}"
+    return Plan(request.say(key, query=query), (ControlMedia(command, query, appliance.id if appliance else None),))
+
+
+def _player(request: Request) -> Appliance | None:
+    """The appliance that shall play: one named, or the likeliest of the room named; None is this speaker."""
+    appliances = {appliance.id: appliance for appliance in request.world.home.appliances}
+    named = request.command.slots.get("appliance")
+    for asked in named if isinstance(named, list | tuple) else ():
+        if asked in appliances:
+            return appliances[asked]
+    room = text(request, "room")
+    if room is None or room == request.world.device.room:
+        return None
+    players = [one for one in appliances.values() if one.room == room and one.kind in MEDIA_KINDS]
+    return min(players, key=lambda one: MEDIA_KINDS.index(one.kind), default=None)
+
+
+def _stop(request: Request) -> Plan:
+    world = request.world
+    if any(timer.ringing for timer in world.timers) or any(alarm.ringing for alarm in world.alarms):
+        return Plan("", (StopRinging(),))
+    return Plan("", (StopSpeaking(),))
+
+
+SKILL = SpeakerSkill()
