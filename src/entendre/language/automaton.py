@@ -40,7 +40,7 @@ Frontier = frozenset[tuple[int, str]]
 class State:
     """A set of nodes of the automaton; its moves are found when first asked for."""
 
-    __slots__ = ("_automaton", "_moves", "_raw", "accepts", "slots", "words")
+    __slots__ = ("_automaton", "_filled", "_moves", "_raw", "_supplied", "accepts", "slots", "words")
 
     def __init__(self, automaton: Automaton, nodes: frozenset[int]) -> None:
         raw: dict[Symbol, set[int]] = {}
@@ -52,6 +52,8 @@ class State:
         self._automaton = automaton
         self._raw = raw
         self._moves: dict[Symbol, State] = {}
+        self._filled: tuple[tuple[Slot, State], ...] | None = None
+        self._supplied: tuple[tuple[State, float], ...] | None = None
         self.accepts = tuple(sorted(set(accepts)))
         self.slots = tuple(symbol for symbol in raw if isinstance(symbol, Slot))
         self.words = frozenset(symbol for symbol in raw if isinstance(symbol, str))
@@ -65,6 +67,21 @@ class State:
                 return None
             target = self._moves[symbol] = self._automaton.state(frozenset(nodes))
         return target
+
+
+    def filled(self) -> tuple[tuple[Slot, State], ...]:
+        """The slots that may come next, each with the state after it."""
+        if self._filled is None:
+            found = ((slot, self.move(slot)) for slot in self.slots)
+            self._filled = tuple((slot, target) for slot, target in found if target is not None)
+        return self._filled
+
+    def supplied(self, costs: Mapping[str, float]) -> tuple[tuple[State, float], ...]:
+        """The states after each word of `costs` that may come next, with its cost. `costs` is the same at every call."""
+        if self._supplied is None:
+            found = ((self.move(word), costs[word]) for word in self.words & costs.keys())
+            self._supplied = tuple((target, cost) for target, cost in found if target is not None)
+        return self._supplied
 
 
 class Automaton:

@@ -6,7 +6,7 @@ more, taking a word for one that sounds alike more again; words of content are n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from entendre.language.automaton import Slot, State
@@ -22,6 +22,7 @@ OPEN_SMALL_WORD_COST = 0.02
 SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "datetime": 0.002}
 OTHER_SLOT_COST = 0.001
 SUPPLY_COST = 0.04
+MAX_SUPPLIED = 2
 REPAIR_BUDGET = 0.42
 REPAIR_BASE, REPAIR_A_WORD = 0.12, 0.07
 MAX_READINGS = 4000
@@ -44,7 +45,7 @@ class Reading:
     state: State
     cost: float
     steps: Step | None
-    supplied: bool = False
+    supplied: int = 0
 
     def slots(self) -> list[Step]:
         """The slots filled, in the order spoken."""
@@ -71,14 +72,15 @@ class Search:
         data: WordData,
         fillers: Phrases[None],
         sounds: SoundIndex | None = None,
-        suppliable: frozenset[str] = frozenset(),
+        suppliable: Mapping[str, float] | None = None,
     ) -> None:
         self._words = words
         self._values = values
         self._data = data
         self._fillers = fillers
         self._sounds = sounds
-        self._suppliable = suppliable
+        self._suppliable = suppliable or {}
+        self._start = start
         self._budget = 1.0 if sounds is None else min(REPAIR_BUDGET, REPAIR_BASE + REPAIR_A_WORD * len(words))
         self._spent = 0
         self.beams: list[Beam] = [{} for _ in range(len(words) + 1)]
@@ -119,9 +121,9 @@ class Search:
             elif self._sounds is not None:
                 self._hear_otherwise(position, word, reading)
             for end, skip_cost in skips:
-                self._put(end, Reading(state, cost + skip_cost, steps))
-            for slot in state.slots:
-                self._fill(position, slot, reading)
+                self._put(end, Reading(state, cost + skip_cost, steps, reading.supplied))
+            for slot, target in state.filled():
+                self._fill(position, slot, target, reading)
 
     def _skips(self, position: int) -> list[tuple[int, float]]:
         skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
@@ -131,9 +133,7 @@ class Search:
                 skips.append((position + 1, light))
         return skips
 
-    def _fill(self, position: int, slot: Slot, reading: Reading) -> None:
-        target = reading.state.move(slot)
-        assert target is not None
+    def _fill(self, position: int, slot: Slot, target: State, reading: Reading) -> None:
         if slot.kind == OPEN:
             if self._sounds is not None and (position == 0 or reading.supplied):
                 return
@@ -160,13 +160,11 @@ class Search:
         waiting = list(self.beams[position].values())
         while waiting:
             reading = waiting.pop()
-            if reading.cost + SUPPLY_COST > self._budget:
+            if reading.supplied >= MAX_SUPPLIED or reading.cost + SUPPLY_COST > self._budget:
                 continue
-            for word in reading.state.words & self._suppliable:
-                following = reading.state.move(word)
-                assert following is not None
-                cost = reading.cost + SUPPLY_COST + self._data.light[word]
-                supplied = Reading(following, cost, reading.steps, supplied=True)
+            count = MAX_SUPPLIED if reading.state is self._start else reading.supplied + 1
+            for following, extra in reading.state.supplied(self._suppliable):
+                supplied = Reading(following, reading.cost + extra, reading.steps, count)
                 if self._put(position, supplied):
                     self._spent += 1
                     waiting.append(supplied)

@@ -15,7 +15,7 @@ from entendre.language.meaning import Meaning, meaning_of
 from entendre.language.names import NameIndex
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import phrase_set
-from entendre.language.search import Search
+from entendre.language.search import SUPPLY_COST, Search
 from entendre.language.sentences import SentenceFile
 from entendre.language.several import Splitter
 from entendre.language.sounds import SoundIndex
@@ -40,7 +40,11 @@ class Understander:
         self._grammar = Grammar(pack, sentence_files, self._tokenizer)
         self._sounds = SoundIndex(pack.words, self._grammar.vocabulary)
         self._fillers = phrase_set(pack.words.fillers, self._tokenizer.words)
-        self._suppliable = frozenset(pack.words.light) - pack.words.required_light
+        self._suppliable = {
+            word: cost + SUPPLY_COST
+            for word, cost in pack.words.light.items()
+            if word not in pack.words.required_light
+        }
         self._names = NameIndex(home, pack, self._tokenizer)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
         self._splitter = Splitter(pack, self._tokenizer, self.interpret)

@@ -1,0 +1,80 @@
+"""Language packs, sentence files and Home Assistant's sentences, from their files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.core.home import Appliance, HomeSnapshot, Room
+from entendre.core.plan import DeviceView, World
+from entendre.language.understander import Understander
+from entendre.markets.home_assistant import load_home_assistant
+from entendre.markets.loader import languages, load_builtin_sentences, load_pack, load_sentences, read_yaml
+
+
+def test_english_has_a_pack_and_regions_share_it():
+    assert "en" in languages()
+    assert load_pack("en-GB").language == "en"
+
+
+def test_a_language_without_a_pack_is_named():
+    with pytest.raises(ConfigurationError, match="xx"):
+        load_pack("xx")
+
+
+def test_on_and_off_are_words_not_booleans(tmp_path):
+    document = tmp_path / "a.yaml"
+    document.write_text("on: [yes, no, off]\nsure: true\n")
+    assert read_yaml(document) == {"on": ["yes", "no", "off"], "sure": True}
+
+
+def test_a_broken_file_says_which(tmp_path):
+    document = tmp_path / "broken.yaml"
+    document.write_text("a: [")
+    with pytest.raises(InvalidInputError, match=r"broken\.yaml"):
+        read_yaml(document)
+
+
+def test_a_skill_folder_from_elsewhere_loads_the_same_way(tmp_path):
+    folder = tmp_path / "greeter"
+    folder.mkdir()
+    (folder / "en.yaml").write_text('language: en\nintents:\n  Greet:\n    data:\n      - sentences: ["greet {name}"]\n')
+    file = load_sentences(folder, "en-US")
+    assert file is not None
+    assert (file.skill, file.intents) == ("greeter", frozenset({"Greet"}))
+    assert load_sentences(folder, "de") is None
+
+
+def test_every_builtin_skill_compiles():
+    files = load_builtin_sentences("en")
+    understander = Understander(load_pack("en"), files, HomeSnapshot())
+    assert understander.intents == frozenset().union(*(file.intents for file in files))
+
+
+def test_home_assistant_sentences_come_in_our_slots():
+    mapping = {
+        "HassTurnOn": {"intent": "TurnOn"},
+        "HassLightSet": {"intent": "Set", "slots": {"trait": "brightness"}},
+    }
+    home = HomeSnapshot(
+        rooms=(Room("kitchen", {"en": ("Kitchen",)}),),
+        appliances=(Appliance("lamp", "light", {"en": ("Reading lamp",)}, room="kitchen"),),
+    )
+    understander = Understander(load_pack("en"), [load_home_assistant("en", mapping)], home)
+    world = World(now=datetime(2026, 1, 5, tzinfo=UTC), home=home, device=DeviceView(room="kitchen"))
+
+    def one(text):
+        (command,) = understander.understand(text, world).commands
+        return command.intent, dict(command.slots)
+
+    assert one("turn on the reading lamp") == ("TurnOn", {"appliance": ["lamp"]})
+    assert one("turn on the kitchen lights") == ("TurnOn", {"room": "kitchen", "kind": "light"})
+    intent, slots = one("set the reading lamp to 50% brightness")
+    assert (intent, slots["appliance"], slots["brightness"]) == ("Set", ["lamp"], 50)
+
+
+def test_home_assistant_names_a_missing_language():
+    with pytest.raises(ConfigurationError):
+        load_home_assistant("tlh", {})
