@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from timeline import Timeline, Words
 
 from entendre.core.understanding import Completeness as C
 from entendre.turn import actions as do
 from entendre.turn import events as ev
 from entendre.turn.policy import ListenMode, Policy
 from entendre.turn.state import Phase
-from timeline import Timeline, Words
 
 OPEN = Policy(mode=ListenMode.CONTINUOUS, listens_while_speaking=True, cancels_echo=True)
 
@@ -56,7 +56,7 @@ def test_incomplete_sentence_that_never_goes_on_is_committed_in_the_end() -> Non
     [
         (C.COMPLETE, True, 0.1, 0.2),
         (C.COMPLETE, False, 0.3, 0.5),
-        (C.EXTENDABLE, True, 0.45, 0.65),
+        (C.EXTENDABLE, True, 0.32, 0.5),
         (C.UNKNOWN, True, 0.8, 1.1),
     ],
 )

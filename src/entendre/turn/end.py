@@ -41,4 +41,4 @@ def wants_redraft(policy: Policy, draft: DraftUnderstood, silence_at_draft_s: fl
     """Whether a draft that was cut close to the voice deserves a second look with more of the tail."""
     if silence_at_draft_s >= policy.redraft_pause_s or silence_s < policy.redraft_pause_s:
         return False
-    return draft.completeness is not Completeness.COMPLETE or not draft.sure
+    return draft.completeness in (Completeness.INCOMPLETE, Completeness.UNKNOWN) or not draft.sure

@@ -33,8 +33,8 @@ class Policy:
     listens_while_speaking: bool = False
     cancels_echo: bool = False
 
-    speech_on: float = 0.5
-    speech_off: float = 0.35
+    speech_on: float = 0.4
+    speech_off: float = 0.2
     min_speech_s: float = 0.064
     preroll_s: float = 0.3
 
@@ -43,7 +43,7 @@ class Policy:
     progress_draft_s: float = 1.2
 
     complete_s: float = 0.12
-    extendable_s: float = 0.5
+    extendable_s: float = 0.36
     incomplete_s: float = 1.7
     unknown_s: float = 0.9
     unsure_s: float = 0.35
