@@ -68,7 +68,6 @@ class State:
             target = self._moves[symbol] = self._automaton.state(frozenset(nodes))
         return target
 
-
     def filled(self) -> tuple[tuple[Slot, State], ...]:
         """The slots that may come next, each with the state after it."""
         if self._filled is None:

@@ -23,6 +23,7 @@ class DurationGrammar:
         self._units = Phrases(spoken, words_of)
         self._numbers = numbers
         self._articles = phrase_set(data["articles"], words_of)
+        self._between = phrase_set(data.get("between", ()), words_of)
         self._joiners = phrase_set(data["joiners"], words_of)
         before = dict.fromkeys(data["half_before"], 0.5) | dict(data["fraction_before"]) | dict(data["couple"])
         self._before = Phrases(before, words_of)
@@ -54,7 +55,8 @@ class DurationGrammar:
         counts += [(end, value) for end, value in self._before.at(words, start)]
         counts += [(end, 1.0) for end, _ in self._articles.at(words, start)]
         for end, count in sorted(counts, key=lambda entry: -entry[0]):
-            unit = self._units.longest(words, end)
+            between = self._between.longest(words, end)
+            unit = self._units.longest(words, between[0] if between else end)
             if unit is None or unit[1] >= unit_above:
                 continue
             position, seconds = unit

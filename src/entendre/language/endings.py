@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from entendre.core.understanding import Completeness
 from entendre.language.grammar import OPEN
 from entendre.language.meaning import Meaning
+from entendre.language.moments import Moment
 from entendre.language.pack import WordData
 from entendre.language.search import Reading, Search
 from entendre.language.times import ClockTime
@@ -46,7 +47,7 @@ def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Value
     if step.slot.kind in (OPEN, "duration"):
         return Completeness.EXTENDABLE
     value = step.found.value
-    if isinstance(value, ClockTime) and value.ambiguous:
+    if isinstance(value, ClockTime | Moment) and value.ambiguous:
         return Completeness.EXTENDABLE
     start = len(words) - last.word_count + step.start
     if step.slot.kind in NAMED:

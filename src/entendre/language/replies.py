@@ -22,6 +22,8 @@ PLURAL = "plural"
 TERM = "term"
 SWAPPED = "swapped"
 
+_OF_SEQUENCES = frozenset({"list", "choice"})
+
 _TOKEN = re.compile(r"\{(\w+)(?::(\w+)(?:\(([^()]*)\))?)?\}|([\[\]])|([^\[\]{}]+)")
 _SPACES = re.compile(r"\s+")
 _SPACE_BEFORE_MARK = re.compile(r"\s+([,.;:!?])")
@@ -202,10 +204,16 @@ class Replies:
         if part.format == SWAPPED:
             words = self._terms[part.argument or part.name]
             return " ".join(words.get(word.lower(), word) for word in str(value).split())
-        form = part.format or (part.name if part.name in self._formatters else None)
+        form = part.format or self._implied(part.name, value)
         if form is None or form == PLAIN:
             return self._by_type(value) if form is None else str(value)
         return self._formatters[form](value)
+
+    def _implied(self, name: str, value: Any) -> str | None:
+        """The format of a value's own name; words under a list's name are said as they are."""
+        if name not in self._formatters or (name in _OF_SEQUENCES and isinstance(value, str)):
+            return None
+        return name
 
     def _by_type(self, value: Any) -> str:
         if isinstance(value, str):

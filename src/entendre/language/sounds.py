@@ -53,11 +53,17 @@ class SoundIndex:
                 found[form] = self._data.verb_form_cost
         if word not in self._vocabulary and word not in self._data.known and word not in self._data.light:
             for meant in self._by_key.get(self.key(word), ()) if len(word) > 2 else ():
-                found.setdefault(meant, self._data.phonetic_cost)
+                if OSA.distance(word, meant) <= _phonetic_limit(word):
+                    found.setdefault(meant, self._data.phonetic_cost)
             for meant in self._by_first.get(word[:1], ()):
                 if _close(word, meant):
                     found.setdefault(meant, self._data.spelling_cost)
         return tuple(found.items())
+
+
+def _phonetic_limit(word: str) -> int:
+    """How many letters may differ between words that sound alike."""
+    return 1 if len(word) < 5 else 2 if len(word) < 8 else 3
 
 
 def _close(word: str, meant: str) -> bool:

@@ -11,7 +11,7 @@ from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.context import FollowUps
 from entendre.language.endings import completeness_of
 from entendre.language.grammar import OPEN, Grammar
-from entendre.language.meaning import Meaning, meaning_of
+from entendre.language.meaning import Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import phrase_set
@@ -25,6 +25,7 @@ from entendre.language.values import Readers, Values
 LEAST_CONFIDENCE = 0.6
 CLEAR_COST = 0.12
 ALTERNATIVE_COST = 0.05
+DETACHED_COST = 0.1
 MAX_WORDS = 60
 FREE_SLOTS = frozenset({"text", "query"})
 
@@ -41,10 +42,9 @@ class Understander:
         self._sounds = SoundIndex(pack.words, self._grammar.vocabulary)
         self._fillers = phrase_set(pack.words.fillers, self._tokenizer.words)
         self._suppliable = {
-            word: cost + SUPPLY_COST
-            for word, cost in pack.words.light.items()
-            if word not in pack.words.required_light
+            word: cost + SUPPLY_COST for word, cost in pack.words.light.items() if word not in pack.words.required_light
         }
+        self._room_lead = phrase_set(pack.names.get("room_lead", ()), self._tokenizer.words)
         self._names = NameIndex(home, pack, self._tokenizer)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
         self._splitter = Splitter(pack, self._tokenizer, self.interpret)
@@ -116,7 +116,39 @@ class Understander:
         repaired = self._best(self._search(tokens.words, values, near=True), tokens, world, exact=False)
         candidates = [found for found in (meaning, repaired) if found is not None]
         best = min(candidates, key=lambda found: found.cost, default=None)
-        return best if best is not None and best.command.confidence >= LEAST_CONFIDENCE else None
+        if best is not None and best.command.confidence >= LEAST_CONFIDENCE:
+            return best
+        return self._detached(tokens, world)
+
+    def _detached(self, tokens: Tokens, world: World) -> Meaning | None:
+        """A command that holds without its room, which may stand at the beginning or the end of any sentence."""
+        values = self._values(tokens.words, world)
+        for start, end, room in self._rooms_at_edges(tokens.words, values):
+            rest = tokens.part(0, start) if start else tokens.part(end, len(tokens.words))
+            search = self._search(rest.words, self._values(rest.words, world))
+            meaning = self._best(search, rest, world, exact=True)
+            if meaning is None or meaning.cost > CLEAR_COST or meaning.is_open:
+                continue
+            command = meaning.command
+            if "room" not in self._grammar.intent_slots[command.intent] or "room" in command.slots:
+                continue
+            slots = dict(command.slots) | {"room": room}
+            narrow(slots, world)
+            cost = meaning.cost + DETACHED_COST
+            command = replace(
+                command, slots=slots, confidence=round(1 - cost, 3), text=tokens.between(0, len(tokens.words))
+            )
+            return replace(meaning, command=command, cost=cost, exact=False)
+        return None
+
+    def _rooms_at_edges(self, words: Sequence[str], values: Values) -> Iterable[tuple[int, int, object]]:
+        for start in range(len(words)):
+            lead = self._room_lead.longest(words, start)
+            if lead is None:
+                continue
+            for found in values.at("room", lead[0]):
+                if (start == 0) != (found.end == len(words)):
+                    yield start, found.end, found.value
 
     def _best(self, search: Search, tokens: Tokens, world: World, *, exact: bool) -> Meaning | None:
         best: Meaning | None = None

@@ -133,7 +133,8 @@ def test_a_duration_from_now_is_elapsed_time_across_a_clock_change():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("fifty percent", 50), ("50%", 50), ("half", 50), ("50", 50), ("a hundred percent", 100), ("200", None)]
+    ("text", "value"),
+    [("fifty percent", 50), ("50%", 50), ("half", 50), ("50", 50), ("a hundred percent", 100), ("200", None)],
 )
 def test_percentages(text, value):
     assert whole(READ.numbers.percent, text) == value
@@ -141,7 +142,13 @@ def test_percentages(text, value):
 
 @pytest.mark.parametrize(
     ("text", "unit", "value"),
-    [("21 degrees", "C", 21), ("21.5°", "C", 21.5), ("seventy fahrenheit", "C", 21.1), ("20 degrees celsius", "F", 68), ("68 °F", "F", 68)],
+    [
+        ("21 degrees", "C", 21),
+        ("21.5°", "C", 21.5),
+        ("seventy fahrenheit", "C", 21.1),
+        ("20 degrees celsius", "F", 68),
+        ("68 °F", "F", 68),
+    ],
 )
 def test_temperatures(text, unit, value):
     assert whole(READ.numbers.temperature, text, unit) == value

@@ -33,14 +33,17 @@ def test_on_and_off_are_words_not_booleans(tmp_path):
 def test_a_broken_file_says_which(tmp_path):
     document = tmp_path / "broken.yaml"
     document.write_text("a: [")
-    with pytest.raises(InvalidInputError, match=r"broken\.yaml"):
+    with pytest.raises(InvalidInputError) as caught:
         read_yaml(document)
+    assert "broken.yaml" in caught.value.public_message
 
 
 def test_a_skill_folder_from_elsewhere_loads_the_same_way(tmp_path):
     folder = tmp_path / "greeter"
     folder.mkdir()
-    (folder / "en.yaml").write_text('language: en\nintents:\n  Greet:\n    data:\n      - sentences: ["greet {name}"]\n')
+    (folder / "en.yaml").write_text(
+        'language: en\nintents:\n  Greet:\n    data:\n      - sentences: ["greet {name}"]\n'
+    )
     file = load_sentences(folder, "en-US")
     assert file is not None
     assert (file.skill, file.intents) == ("greeter", frozenset({"Greet"}))
