@@ -105,6 +105,22 @@ class Book:
         if row is not None and self._ring_of_job.get(row.job) == ring:
             del self._ring_of_job[row.job]
 
+    def timers(self, now_s: float) -> tuple[TimerView, ...]:
+        """Running, paused and ringing timers in the order they were started."""
+        return tuple(timer_view(row, now_s, ringing=row.id in self._ring_of_job) for row in self._of("timer"))
+
+    def alarms(self, zone: ZoneInfo) -> tuple[AlarmView, ...]:
+        """Alarms that will ring, ring, or are disabled."""
+        return tuple(_alarm_view(row, zone, ringing=row.id in self._ring_of_job) for row in self._of("alarm"))
+
+    def reminders(self, zone: ZoneInfo) -> tuple[ReminderView, ...]:
+        """Reminders that are still to come."""
+        rows = ((row, next_ring_s(row)) for row in self._of("reminder"))
+        return tuple(_reminder_view(row, at_s, zone) for row, at_s in rows if at_s is not None)
+
+    def _of(self, kind: str) -> list[JobRow]:
+        return [row for row in self.jobs.values() if row.kind == kind]
+
 
 def timer_view(row: JobRow, now_s: float, *, ringing: bool) -> TimerView:
     """A timer as planning sees it."""
@@ -113,13 +129,13 @@ def timer_view(row: JobRow, now_s: float, *, ringing: bool) -> TimerView:
     return TimerView(row.id, row.text, row.total_s, 0.0 if ringing else left_s, paused, ringing, row.device)
 
 
-def alarm_view(row: JobRow, zone: ZoneInfo, *, ringing: bool) -> AlarmView:
+def _alarm_view(row: JobRow, zone: ZoneInfo, *, ringing: bool) -> AlarmView:
     """An alarm as planning sees it."""
     at_s = next_ring_s(row)
     next_at = None if at_s is None else datetime.fromtimestamp(at_s, zone)
     return AlarmView(row.id, row.time or "", row.days, row.date, row.text, row.enabled, ringing, next_at)
 
 
-def reminder_view(row: JobRow, at_s: float, zone: ZoneInfo) -> ReminderView:
+def _reminder_view(row: JobRow, at_s: float, zone: ZoneInfo) -> ReminderView:
     """A reminder that is still to come as planning sees it."""
     return ReminderView(row.id, row.text or "", datetime.fromtimestamp(at_s, zone), row.days, row.every)

@@ -27,6 +27,8 @@ MAX_TIMER_S = 366 * 86_400
 MAX_TEXT_CHARS = 1_000
 JUST_PAST_S = 60.0
 """Times are said to the minute: one of the minute that is passing is meant for now."""
+YEARS = range(1971, 9_000)
+"""Years whose every instant is a time in every zone."""
 ALL = "all"
 
 
@@ -238,8 +240,8 @@ def _time(text: str) -> time:
 def _check_wall_fields(at: str, day: str | None, days: tuple[str, ...]) -> None:
     _time(at)
     try:
-        if day is not None:
-            date.fromisoformat(day)
+        if day is not None and date.fromisoformat(day).year not in YEARS:
+            raise ValueError
     except ValueError:
         raise InvalidInputError("A date is YYYY-MM-DD.", detail=f"not a date: {day!r:.20}") from None
     if not set(days) <= set(WEEKDAYS):

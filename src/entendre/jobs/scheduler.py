@@ -7,7 +7,6 @@ crash until it is acknowledged; an acknowledged ring never comes back.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -22,12 +21,11 @@ from entendre.core.actions import (
     CreateAlarm,
     CreateReminder,
     StartTimer,
-    action_to_json,
 )
 from entendre.core.clock import Clock
-from entendre.core.errors import ActionError, ConflictError, InvalidInputError, OverloadedError, StoreError
+from entendre.core.errors import ActionError, ConflictError, EntendreError, InvalidInputError, OverloadedError
 from entendre.core.plan import AlarmView, ReminderView, TimerView
-from entendre.jobs.book import Book, alarm_view, reminder_view, timer_view
+from entendre.jobs.ledger import Ledger, ended
 from entendre.jobs.ring import Ring, ring_of
 from entendre.jobs.rules import (
     Edit,
@@ -37,12 +35,10 @@ from entendre.jobs.rules import (
     changed,
     closed_if_over,
     created,
-    next_ring_s,
     replanned,
     rung,
     snoozed,
 )
-from entendre.jobs.subscribers import Subscribers
 from entendre.ports import ActionKey, Change, JobRow, OutboxEvent, RingRow, Store
 from entendre.system import new_id
 
@@ -54,7 +50,6 @@ TimerCallback = Callable[[TimerView, str], Awaitable[None] | None]
 JOB_ACTIONS = (StartTimer, ChangeTimer, CreateAlarm, ChangeAlarm, CreateReminder, ChangeReminder)
 LOOK_EVERY_S = 0.5
 """The wall clock is read this often, because it can jump (NTP, a machine that slept)."""
-RING_FOR_S = 600.0
 LATE_S = 900.0
 """What fell due longer ago than this is missed instead of ringing now; reminders are always said."""
 REMINDER_WAITS_S = 7 * 86_400.0
@@ -64,8 +59,6 @@ KEEP_S = 7 * 86_400.0
 PRUNE_EVERY_S = 3_600.0
 MAX_OPEN_JOBS = 10_000
 MAX_DUE_AT_ONCE = 256
-ATTEMPTS = 8
-"""Times that a change is tried when others change the same rows."""
 
 
 class Scheduler:
@@ -76,54 +69,43 @@ class Scheduler:
         self.region = region
         self._store = store
         self._clock = clock
-        self._zone = _zone(time_zone)
-        self._book = Book()
-        self._told: dict[str, float] = {}
-        """Rings that subscribers were told of -> when they go off by themselves."""
-        self._started: Subscribers[[Ring]] = Subscribers()
-        self._stopped: Subscribers[[Ring]] = Subscribers()
-        self._timer_changed: Subscribers[[TimerView, str]] = Subscribers()
-        self._writes: set[asyncio.Task[bool]] = set()
-        self._one_by_one = asyncio.Lock()
-        self._wake = asyncio.Event()
+        self._ledger = Ledger(store, clock, _zone(time_zone))
+        self._book = self._ledger.book
         self._pruned_at_s = float("-inf")
 
     @property
     def time_zone(self) -> str:
         """The IANA name of the home's zone."""
-        return self._zone.key
+        return self._ledger.zone.key
 
     def timers(self, now: datetime) -> tuple[TimerView, ...]:
         """Running, paused and ringing timers in the order they were started."""
-        ringing, now_s = self._book.ringing_jobs(), now.timestamp()
-        return tuple(timer_view(row, now_s, ringing=row.id in ringing) for row in self._of("timer"))
+        return self._book.timers(now.timestamp())
 
     def alarms(self, now: datetime) -> tuple[AlarmView, ...]:
         """Alarms that will ring, ring, or are disabled."""
-        ringing = self._book.ringing_jobs()
-        return tuple(alarm_view(row, self._zone, ringing=row.id in ringing) for row in self._of("alarm"))
+        return self._book.alarms(self._ledger.zone)
 
     def reminders(self, now: datetime) -> tuple[ReminderView, ...]:
         """Reminders that are still to come."""
-        rows = ((row, next_ring_s(row)) for row in self._of("reminder"))
-        return tuple(reminder_view(row, at_s, self._zone) for row, at_s in rows if at_s is not None)
+        return self._book.reminders(self._ledger.zone)
 
     def ringing(self, device: str | None = None) -> tuple[Ring, ...]:
         """What rings now, on one device or anywhere."""
-        return tuple(ring_of(row, self._zone) for row in self._ringing_on(device))
+        return tuple(ring_of(row, self._ledger.zone) for row in self._ringing_on(device))
 
     def missed(self) -> tuple[Ring, ...]:
         """Rings that nobody heard, until `report_missed`."""
-        return tuple(ring_of(row, self._zone) for row in self._book.missed.values())
+        return tuple(ring_of(row, self._ledger.zone) for row in self._book.missed.values())
 
     def subscribe(self, started: RingCallback, stopped: RingCallback | None = None) -> Callable[[], None]:
         """Call `started` for every ring that begins or goes on after a restart, `stopped` when it no longer rings.
 
         Returns what ends the subscription. What rings already is not repeated: ask `ringing`.
         """
-        ends = [self._started.add(started)]
+        ends = [self._ledger.started.add(started)]
         if stopped is not None:
-            ends.append(self._stopped.add(stopped))
+            ends.append(self._ledger.stopped.add(stopped))
 
         def unsubscribe() -> None:
             for end in ends:
@@ -133,11 +115,11 @@ class Scheduler:
 
     def subscribe_timers(self, callback: TimerCallback) -> Callable[[], None]:
         """Call back when a timer was started, paused, resumed, restarted, lengthened or cancelled, rings or ended."""
-        return self._timer_changed.add(callback)
+        return self._ledger.timer_changed.add(callback)
 
     async def load(self) -> None:
         """Read the database, and compute due times anew in case the zone's rules changed. Raises: StoreError."""
-        await self._reload()
+        await self._ledger.reload()
         await self._replan()
 
     async def run(self) -> None:
@@ -147,31 +129,27 @@ class Scheduler:
             try:
                 await self.tick()
                 await self._sleep()
-            except StoreError as error:
-                log.error("jobs could not be written, trying again", extra={"code": error.code})
+            except Exception as error:  # a task root: one row that cannot be written must not silence the others
+                code = error.code if isinstance(error, EntendreError) else EntendreError.code
+                log.exception("jobs could not be rung, trying again", extra={"code": code})
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
         """Finish the writes that are under way and end what subscribers still do. Cancel `run` first."""
-        await asyncio.gather(*self._writes, return_exceptions=True)
-        for subscribers in (self._started, self._stopped, self._timer_changed):
-            await subscribers.close()
+        await self._ledger.close()
 
     async def tick(self) -> None:
-        """Ring what is due now and end what rang long enough. Raises: StoreError."""
+        """Ring what is due now and end what rang long enough. Raises: StoreError, after having tried everything."""
         due = self._book.take_due(self._clock.wall(), MAX_DUE_AT_ONCE)
         results = await asyncio.gather(*(self._fire(row) for row in due), return_exceptions=True)
-        failures = [error for error in results if isinstance(error, BaseException)]
         for row in due:
             if self._book.jobs.get(row.id) is row:
                 self._book.put_back(row)
-        if failures:
-            raise failures[0]
         await self._end_old_rings()
-        now_s = self._clock.wall()
-        if abs(now_s - self._pruned_at_s) >= PRUNE_EVERY_S:
-            self._pruned_at_s = now_s
-            await self._store.prune(now_s - KEEP_S)
+        await self._prune()
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
 
     async def execute(self, action: Action, *, turn: str, index: int, device: str, language: str) -> None:
         """Do an action of a committed plan, once per turn and index however often it is called.
@@ -182,7 +160,7 @@ class Scheduler:
             raise ActionError("That is no timer, alarm or reminder.", detail=f"not a job action: {action.type}")
         key = ActionKey(turn, index)
         try:
-            await self._changing(lambda at: self._edit_of(action, device, language, at), key, action)
+            await self._ledger.change(lambda at: self._edit_of(action, device, language, at), key, action)
         except (ActionError, InvalidInputError, OverloadedError):
             if await self._store.executed(key) is None:
                 raise
@@ -206,7 +184,7 @@ class Scheduler:
                     edit.put(snoozed(self._book.jobs[ring.job], seconds, at), "snoozed", ends_ring="snoozed")
             return edit
 
-        return await self._changing(edit_of)
+        return await self._ledger.change(edit_of)
 
     async def delivered(self, ring: str, device: str) -> None:
         """Note that a device sounds a ring."""
@@ -215,22 +193,22 @@ class Scheduler:
             return
         row = replace(row, delivered_to=device, delivered_at_s=self._clock.wall())
         try:
-            await self._write(Change(rings=(row,)))
+            await self._ledger.write(Change(rings=(row,)))
         except ConflictError:  # it ended meanwhile, or another device was quicker
-            await self._reload()
+            await self._ledger.reload()
 
     async def report_missed(self, rings: Iterable[Ring]) -> None:
         """Note that the household was told of missed rings."""
         known = (self._book.missed.get(ring.id) for ring in rings)
         rows = tuple(replace(row, reported=True) for row in known if row is not None)
         try:
-            await self._write(Change(rings=rows))
+            await self._ledger.write(Change(rings=rows))
         except ConflictError:  # another conversation told them at the same moment
-            await self._reload()
+            await self._ledger.reload()
 
     async def set_time_zone(self, time_zone: str) -> None:
         """Move the home: alarms and reminders keep their wall time, timers go on. Raises: InvalidInputError."""
-        self._zone = _zone(time_zone)
+        self._ledger.zone = _zone(time_zone)
         await self._replan()
 
     def _edit_of(self, action: JobAction, device: str, language: str, at: Moment) -> Edit:
@@ -242,53 +220,9 @@ class Scheduler:
         row = JobRow(new_id(), kinds[type(action)], device, language, at.now_s)  # type: ignore[arg-type]
         return Edit([(created(action, row, at), "started" if isinstance(action, StartTimer) else "created")])
 
-    async def _changing(
-        self, edit_of: Callable[[Moment], Edit], once: ActionKey | None = None, action: Action | None = None
-    ) -> tuple[Ring, ...]:
-        """Make an edit of the book durable; made anew when someone else changed the same rows. Returns ended rings.
-
-        Jobs are independent, so changes run side by side; those that met on one job go on one by one.
-        """
-        try:
-            return await self._change(edit_of, once, action)
-        except ConflictError:
-            async with self._one_by_one:
-                for _ in range(ATTEMPTS):
-                    await self._reload()
-                    try:
-                        return await self._change(edit_of, once, action)
-                    except ConflictError:
-                        continue
-                raise
-
-    async def _change(
-        self, edit_of: Callable[[Moment], Edit], once: ActionKey | None, action: Action | None
-    ) -> tuple[Ring, ...]:
-        at = self._moment()
-        edit = edit_of(at)
-        change = self._change_of(edit, at, once, action)
-        if once is None and not (change.jobs or change.rings):
-            return ()
-        if not await self._write(change):
-            return ()
-        self._tell_timers(edit.jobs)
-        return tuple(ring_of(row, self._zone) for row in change.rings)
-
-    def _change_of(self, edit: Edit, at: Moment, once: ActionKey | None, action: Action | None) -> Change:
-        jobs = tuple(closed_if_over(row, at) if row.id in edit.ring_ends else row for row, _ in edit.jobs)
-        rings = tuple(
-            _ended(ring, end, at.now_s)
-            for job, end in edit.ring_ends.items()
-            if (ring := self._book.ring_of_job(job)) is not None
-        )
-        events = tuple(OutboxEvent("job", row.id, change) for row, change in edit.jobs)
-        events += tuple(OutboxEvent("ring", ring.id, ring.state) for ring in rings)
-        document = "null" if action is None else json.dumps(action_to_json(action), ensure_ascii=False)
-        return Change(once=once, action=document, jobs=jobs, rings=rings, events=events)
-
     async def _fire(self, row: JobRow) -> None:
         """Ring one due job. If someone else rang it, only take note."""
-        at = self._moment()
+        at = self._ledger.moment()
         after, due_s = rung(row, at)
         late = row.kind != "reminder" and at.now_s - due_s > LATE_S
         ring = RingRow(
@@ -296,68 +230,34 @@ class Scheduler:
             "missed" if late else "ringing", at.now_s, ended_at_s=at.now_s if late else None,
         )  # fmt: skip
         before = self._book.ring_of_job(row.id)
-        rings = (ring,) if before is None else (_ended(before, "expired", at.now_s), ring)
+        rings = (ring,) if before is None else (ended(before, "expired", at.now_s), ring)
         after = closed_if_over(after, at) if late else after
         try:
-            await self._write(Change(jobs=(after,), rings=rings, events=(OutboxEvent("ring", ring.id, ring.state),)))
+            await self._ledger.write(
+                Change(jobs=(after,), rings=rings, events=(OutboxEvent("ring", ring.id, ring.state),))
+            )
         except ConflictError:
-            await self._reload()
+            await self._ledger.reload()
             if self._book.jobs.get(row.id) is row:  # this very occurrence rang before a clock went back
-                await self._write(Change(jobs=(after,)))
+                await self._ledger.write(Change(jobs=(after,)))
             return
         if late:
             log.warning("a job was missed", extra={"job": row.id, "kind": row.kind})
-        self._tell_timers([(after, "ended" if late else "ringing")])
-
-    async def _write(self, change: Change) -> bool:
-        """Write, bring the book in step and tell subscribers of rings. False: it was done before.
-
-        A caller that is cancelled meanwhile does not leave the book behind the database.
-        """
-        task = asyncio.create_task(self._write_and_note(change))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
-
-    async def _write_and_note(self, change: Change) -> bool:
-        if await self._store.write(change) is not None:
-            return False
-        for job in change.jobs:
-            self._book.put_job(replace(job, version=job.version + 1))
-        for ring in change.rings:
-            self._book.put_ring(replace(ring, version=ring.version + 1))
-            self._note_ring(ring)
-        self._wake.set()
-        return True
-
-    def _note_ring(self, ring: RingRow) -> None:
-        """Start or stop the ten minutes of a ring and tell subscribers."""
-        if ring.state != "ringing":
-            if self._told.pop(ring.id, None) is not None:
-                self._stopped.tell(ring_of(ring, self._zone))
-        elif ring.id not in self._told:
-            self._told[ring.id] = self._clock.wall() + RING_FOR_S
-            self._started.tell(ring_of(ring, self._zone))
-
-    async def _reload(self) -> None:
-        before = self._book.marks()
-        jobs, rings = await asyncio.gather(self._store.jobs(), self._store.rings())
-        self._book.replace_all(jobs, rings, before)
-        self._wake.set()
+        self._ledger.tell_timers([(after, "ended" if late else "ringing")])
 
     async def _replan(self) -> None:
         def edit_of(at: Moment) -> Edit:
             rows = ((row, replanned(row, at)) for row in self._book.jobs.values())
             return Edit([(after, "replanned") for before, after in rows if after != before])
 
-        await self._changing(edit_of)
+        await self._ledger.change(edit_of)
 
     def _resume_rings(self) -> None:
         """Ring on what rang when the process ended, unless it is too late for that."""
         now_s = self._clock.wall()
         for ring in tuple(self._book.rings.values()):
             if _waits_for_device(ring, now_s) or now_s - ring.started_at_s <= LATE_S:
-                self._note_ring(ring)
+                self._ledger.note_ring(ring)
 
     async def _end_old_rings(self) -> None:
         old = self._old_rings()
@@ -370,8 +270,15 @@ class Scheduler:
         return [
             ring
             for ring in self._book.rings.values()
-            if self._told.get(ring.id, ring.started_at_s + RING_FOR_S) <= now_s and not _waits_for_device(ring, now_s)
+            if self._ledger.rings_until_s(ring) <= now_s and not _waits_for_device(ring, now_s)
         ]
+
+    async def _prune(self) -> None:
+        now_s = self._clock.wall()
+        if abs(now_s - self._pruned_at_s) < PRUNE_EVERY_S:
+            return
+        if await self._store.prune(now_s - KEEP_S) == 0:  # else there is more: go on at the next tick
+            self._pruned_at_s = now_s
 
     async def _end_rings(self, chosen: Callable[[], Iterable[RingRow]], end: RingEnd) -> tuple[Ring, ...]:
         def edit_of(at: Moment) -> Edit:
@@ -382,37 +289,21 @@ class Scheduler:
                     edit.put(closed_if_over(row, at), "ended")
             return edit
 
-        return await self._changing(edit_of)
+        return await self._ledger.change(edit_of)
 
     def _ringing_on(self, device: str | None) -> list[RingRow]:
         return [ring for ring in self._book.rings.values() if device is None or _sounds_on(ring) == device]
 
-    def _of(self, kind: str) -> list[JobRow]:
-        return [row for row in self._book.jobs.values() if row.kind == kind]
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.wall(), self._zone, self._book.ringing_jobs())
-
     async def _sleep(self) -> None:
         """Until the next job is due, something changed, or the clock may have jumped."""
-        self._wake.clear()
+        self._ledger.wake.clear()
         next_s = self._book.next_s()
         wait_s = LOOK_EVERY_S if next_s is None else min(LOOK_EVERY_S, max(0.0, next_s - self._clock.wall()))
         try:
             async with asyncio.timeout(wait_s):
-                await self._wake.wait()
+                await self._ledger.wake.wait()
         except TimeoutError:
             return
-
-    def _tell_timers(self, rows: Iterable[tuple[JobRow, str]]) -> None:
-        now_s, ringing = self._clock.wall(), self._book.ringing_jobs()
-        for row, change in rows:
-            if row.kind == "timer":
-                self._timer_changed.tell(timer_view(row, now_s, ringing=row.id in ringing), change)
-
-
-def _ended(ring: RingRow, end: RingEnd, now_s: float) -> RingRow:
-    return replace(ring, state=end, ended_at_s=now_s)
 
 
 def _sounds_on(ring: RingRow) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from entendre.core.errors import OverloadedError, StoreError
+from entendre.core.errors import InvalidInputError, OverloadedError, StoreError
 from entendre.store.migrate import migrate, packaged_migrations
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ def _in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
             raise sqlite3.OperationalError(str(error)) from error
         connection.execute("ROLLBACK TO one")
         connection.execute("RELEASE one")
-        return job, None, _store_error(error) if isinstance(error, sqlite3.Error) else error
+        return job, None, _public(error)
     connection.execute("RELEASE one")
     return job, result, None
 
@@ -178,10 +178,8 @@ def _read_once(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     try:
         connection.execute("BEGIN")
         return job, job.work(connection), None
-    except sqlite3.Error as error:
-        return job, None, _store_error(error)
     except BaseException as error:  # noqa: BLE001  handed to the caller, who waits for it in another thread
-        return job, None, error
+        return job, None, _public(error)
     finally:
         _roll_back(connection)
 
@@ -210,6 +208,13 @@ def _settle(outcomes: list[_Outcome]) -> None:
             job.done.set_result(result)
         else:
             job.done.set_exception(error)
+
+
+def _public(error: BaseException) -> BaseException:
+    """The error that a caller gets."""
+    if isinstance(error, UnicodeEncodeError):  # half a surrogate pair, which JSON can carry
+        return InvalidInputError("The text is not valid Unicode.")
+    return _store_error(error) if isinstance(error, sqlite3.Error) else error
 
 
 def _store_error(error: sqlite3.Error) -> StoreError:

@@ -20,7 +20,8 @@ from entendre.core.actions import (
 )
 from entendre.core.errors import ActionError, InvalidInputError, StoreError, UnknownTargetError
 from entendre.jobs import Ring, Scheduler
-from entendre.jobs.scheduler import LATE_S, RING_FOR_S
+from entendre.jobs.ledger import RING_FOR_S
+from entendre.jobs.scheduler import LATE_S
 from entendre.ports import Change
 from entendre.store import SqliteStore
 from entendre.system import new_id
@@ -431,6 +432,9 @@ async def test_one_who_unsubscribed_hears_nothing_more(bench: Bench) -> None:
         CreateAlarm("07:00", date="2026-05-03"),
         CreateAlarm("07:00", days=("someday",)),
         CreateReminder("x", "2020-01-01", "07:00"),
+        CreateReminder("x", "0001-01-01", "00:00"),
+        CreateReminder("x", "9999-12-31", "23:59", every="day"),
+        CreateReminder("half a pair \ud800", "2027-01-01", "07:00"),
     ],
 )
 async def test_malformed_actions_are_refused(bench: Bench, action: Action) -> None:
@@ -465,6 +469,30 @@ async def test_what_could_not_be_written_rings_when_it_can(bench: Bench, monkeyp
     monkeypatch.setattr(bench.store, "write", write)
     await bench.pass_time(1)
     assert len(bench.rung) == 1
+
+
+async def test_what_cannot_be_rung_does_not_silence_the_rest(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.do(StartTimer(10, "poison"))
+    await bench.do(StartTimer(10, "good"))
+    write: Callable[[Change], Awaitable[object]] = bench.store.write
+
+    async def refuses(change: Change) -> object:
+        if any(ring.text == "poison" for ring in change.rings):
+            raise RuntimeError("a bug")
+        return await write(change)
+
+    monkeypatch.setattr(bench.store, "write", refuses)
+    bench.clock.now_s += 10
+    rang = asyncio.Event()
+    bench.jobs.subscribe(lambda ring: rang.set())
+    running = asyncio.create_task(bench.jobs.run())
+    async with asyncio.timeout(2.0):
+        await rang.wait()
+    assert [ring.name for ring in bench.rung] == ["good"]
+    await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_run_rings_within_a_second_even_if_the_clock_jumps(bench: Bench) -> None:

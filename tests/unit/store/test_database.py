@@ -84,6 +84,32 @@ async def test_a_failed_write_undoes_itself_and_not_its_neighbours(tmp_path: Pat
     await database.close()
 
 
+async def test_a_full_disk_refuses_writes_and_breaks_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+
+    def insert(name: str, size_bytes: int) -> object:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO lists VALUES ('home', ?, zeroblob(?), 1)", (name, size_bytes))
+
+        return run
+
+    def limit(pages: int) -> object:
+        return lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+    await database.write(insert("before", 10))  # type: ignore[arg-type]
+    await database.write(limit(60))  # type: ignore[arg-type]
+    writes = (database.write(insert(f"large {number}", 100_000)) for number in range(5))  # type: ignore[arg-type]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    failed = [isinstance(result, StoreError) for result in results]
+    assert True in failed
+    await database.write(limit(1_000_000))  # type: ignore[arg-type]
+    await database.write(insert("after", 100_000))  # type: ignore[arg-type]
+    names = await database.read(lambda connection: [row[0] for row in connection.execute("SELECT id FROM lists")])
+    kept = {f"large {number}" for number, refused in enumerate(failed) if not refused}
+    assert set(names) == {"before", "after", *kept}
+    await database.close()
+
+
 async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db")
     watching = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
