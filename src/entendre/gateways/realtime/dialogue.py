@@ -145,6 +145,7 @@ class Dialogue:
     def on(self, event: SessionEvent) -> Events:
         """The protocol's events for one event of the session, in order."""
         events: Events
+        ended = self._item_of(event) if isinstance(event, TurnEnded) else None  # afterwards the turn is forgotten
         match event:
             case SpeechStarted():
                 events = self._speech_started(event)
@@ -169,7 +170,7 @@ class Dialogue:
                 events = self._turn_ended(event)
             case _:
                 events = []
-        if (shown := extension_of(event, self.codec.config.include, self._item_of(event))) is not None:
+        if (shown := extension_of(event, self.codec.config.include, ended or self._item_of(event))) is not None:
             events.append(shown)
         return events
 
