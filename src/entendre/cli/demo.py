@@ -64,7 +64,8 @@ async def _demo(args: argparse.Namespace, settings: Settings) -> int:
         async for each in _utterances(script, _data_folder(args.data), ears):
             count += 1
             profile = DeviceProfile(device=f"demo-{count}", language=language, room=script.get("room"))
-            turn = await hear(ears, each.samples, profile)
+            async with ears.home() as home:
+                turn = await hear(home, each.samples, profile)
             print("\n".join(turn_lines(each.title, turn, len(each.samples) / HOUSE_RATE_HZ)), flush=True)
             understood += bool(turn.understanding and turn.understanding.commands)
             if turn.reply_pcm16:

@@ -42,11 +42,12 @@ async def _hear_all(args: argparse.Namespace, settings: Settings) -> int:
 
     silent = 0
     language = settings.server.language
-    async with in_process(settings) as factory:
+    async with in_process(settings) as ears:
         for index, file in enumerate(args.files):
             samples = await asyncio.to_thread(read_sound, file, HOUSE_RATE_HZ)
             profile = DeviceProfile(device=f"hear-{index}", language=language, room=args.room)
-            turn = await hear(factory, samples, profile, fast=args.fast)
+            async with ears.home() as home:
+                turn = await hear(home, samples, profile, fast=args.fast)
             silent += not turn.outcome or turn.outcome == "no_turn"
             if args.json:
                 print(json.dumps({"file": str(file)} | turn.document(language), ensure_ascii=False), flush=True)

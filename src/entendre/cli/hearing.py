@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from entendre.clients.sound import resampled
 from entendre.config import Settings
@@ -34,6 +34,9 @@ from entendre.session.api import (
     TurnFailed,
     TurnUnderstood,
 )
+
+if TYPE_CHECKING:
+    from entendre.speech.load import Speech
 
 CHUNK_S = 0.02
 SILENCE_S = 6.0
@@ -119,31 +122,47 @@ class HeardTurn:
         }
 
 
-class Ears(ConversationFactory, Protocol):
-    """An assistant in this process."""
+class Ears:
+    """The engines of an assistant in this process, and a fresh home for whoever wants one."""
+
+    def __init__(self, settings: Settings, speech: Speech) -> None:
+        self._settings = settings
+        self._speech = speech
+
+    @asynccontextmanager
+    async def home(self) -> AsyncIterator[ConversationFactory]:
+        """The whole assistant without its sockets, on a database of its own that is gone afterwards."""
+        from entendre.app import App
+
+        with tempfile.TemporaryDirectory(prefix="entendre-") as folder:
+            server = replace(self._settings.server, data_dir=Path(folder))
+            app = App(replace(self._settings, server=server), listen=False, speech=self._speech)
+            await app.start()
+            try:
+                yield app
+            finally:
+                await app.close()
 
     def voice_for(self, language: str) -> Voice | None:
-        """Its voice for a language."""
-        ...
+        """The voice of a language."""
+        return self._speech.voice_for(language)
 
 
 @asynccontextmanager
 async def in_process(settings: Settings) -> AsyncIterator[Ears]:
-    """The whole assistant without its sockets, on a database of its own that is gone afterwards.
-
-    Raises: ModelError, MissingExtraError, ConfigurationError.
-    """
-    from entendre.app import App
+    """Engines, loaded once. Raises: ModelError, MissingExtraError, ConfigurationError."""
+    from entendre.speech.load import load_speech
 
     with tempfile.TemporaryDirectory(prefix="entendre-") as folder:
-        speech = replace(settings.speech, models_dir=settings.models_dir)
-        server = replace(settings.server, data_dir=Path(folder))
-        app = App(replace(settings, server=server, speech=speech), listen=False)
-        await app.start()
+        # The reply cache is the owner's; a trial leaves no trace in it.
+        own = replace(settings.server, data_dir=Path(folder))
+        speech_settings = replace(settings.speech, models_dir=settings.models_dir)
+        settings = replace(settings, server=own, speech=speech_settings)
+        speech = await asyncio.to_thread(load_speech, settings)
         try:
-            yield app
+            yield Ears(settings, speech)
         finally:
-            await app.close()
+            speech.close()
 
 
 async def synthesised(ears: Ears, text: str, language: str) -> Samples:
