@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from entendre.core.errors import ConfigurationError, EntendreError
 from entendre.core.home import HomeSnapshot
@@ -82,7 +83,7 @@ def load_skill_sentences(
         if path is None:
             continue
         if plugin.folder.parent == BUILT_IN:
-            files.append(sentence_file(plugin.name, read_yaml(path)))
+            files.append(sentence_file(plugin.name, _document(path)))
             continue
         try:
             files.append(_checked(plugin, path, pack))
@@ -94,10 +95,21 @@ def load_skill_sentences(
 
 def _checked(plugin: Plugin, path: Path, pack: LanguagePack) -> SentenceFile:
     """A sentence file that compiles, answers only its own skill's intents, and whose replies can be said."""
-    file = sentence_file(plugin.name, read_yaml(path))
+    file = sentence_file(plugin.name, _document(path))
     foreign = sorted(file.intents - plugin.skill.intents)
     if foreign:
         raise ValueError(f"the skill does not answer {', '.join(foreign)}")
     Understander(pack, (file,), HomeSnapshot())
     load_replies(path, pack)
     return file
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A sentence file; a list with `names_of` holds every name of that table (value -> names) beside the file."""
+    document = read_yaml(path)
+    lists: dict[str, Any] = document.get("lists") or {}
+    for name, body in lists.items():
+        if isinstance(body, dict) and "names_of" in body:
+            table = read_yaml(path.parent / str(body["names_of"]))
+            lists[name] = {"values": [str(one) for names in table.values() for one in names]}
+    return document

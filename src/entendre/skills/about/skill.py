@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from entendre.core.actions import ActivateScene
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
-from entendre.skills.slots import has_name
 
 _REPLIES = {
     "AboutAbilities": "about_abilities",
@@ -23,17 +21,14 @@ _REPLIES = {
 
 
 class AboutSkill:
-    """Answers in a sentence; a greeting that names a scene of the home runs it."""
+    """Answers in a sentence."""
 
     name = "about"
     intents = frozenset(_REPLIES)
 
     async def plan(self, request: Request) -> Plan:
-        """One reply, with a scene when the greeting is its name."""
-        reply = request.say(_REPLIES[request.command.intent])
-        said = request.command.text
-        scenes = [scene.id for scene in request.world.home.scenes if said and has_name(scene.names, said)]
-        return Plan(reply, tuple(ActivateScene(scene) for scene in scenes[:1]))
+        """One reply, always the same."""
+        return Plan(request.say(_REPLIES[request.command.intent]))
 
 
 SKILL = AboutSkill()

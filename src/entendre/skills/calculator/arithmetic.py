@@ -10,7 +10,9 @@ MAX_POWER = 1_000
 MAX_RESULT = 10**15
 """Larger results are no use when spoken."""
 
-SIGNIFICANT_DIGITS = 4
+SPOKEN_DECIMALS = 2
+SMALL_DIGITS = 3
+"""Significant digits of numbers below one."""
 
 
 class ArithmeticRefused(ValueError):
@@ -85,14 +87,16 @@ def bounded(value: Fraction) -> Fraction:
 
 
 def for_speech(value: Fraction) -> int | float:
-    """A result as people want to hear it: whole numbers whole, others with four significant digits."""
+    """A result as people want to hear it: whole numbers whole, others with two decimals, small ones three digits."""
     if value.denominator == 1:
         return int(value)
-    rounded = float(value)
-    if rounded == 0:
+    exact_value = float(value)
+    if exact_value == 0:
         return 0
-    digits = max(0, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(rounded))))
-    rounded = round(rounded, digits)
+    digits = SPOKEN_DECIMALS
+    if abs(exact_value) < 1:
+        digits = SMALL_DIGITS - 1 - math.floor(math.log10(abs(exact_value)))
+    rounded = round(exact_value, digits)
     return int(rounded) if rounded == int(rounded) else rounded
 
 

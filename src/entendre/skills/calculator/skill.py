@@ -38,7 +38,8 @@ class CalculatorSkill:
             result = _CALCULATIONS[request.command.intent](request)
         except ArithmeticRefused as refused:
             return Plan(request.say(refused.reason), refusal=True)
-        return Plan(request.say("calculation", result=for_speech(result)))
+        key = "calculation_percent" if text(request, "change") == "ratio" else "calculation"
+        return Plan(request.say(key, result=for_speech(result)))
 
 
 def _number(request: Request, name: str) -> Fraction:

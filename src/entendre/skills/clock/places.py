@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from rapidfuzz import fuzz, process
 _FOLDER = Path(__file__).parent / "places"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-MIN_LIKENESS = 88
+MIN_LIKENESS = 80
 """Percent likeness from which a misheard place name counts as a known one."""
 
 
@@ -30,8 +31,22 @@ def find_place(asked: str, language: str) -> Place | None:
     key = _folded(asked)
     if key in places:
         return places[key]
+    qualified = _qualified(key, places)
+    if qualified is not None:
+        return Place(asked, qualified.zone)
     best = process.extractOne(key, places.keys(), scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS)
     return places[best[0]] if best else None
+
+
+def _qualified(key: str, places: Mapping[str, Place]) -> Place | None:
+    """ "paris france", "birmingham alabama": the first place, unless the second lies in another part of the world."""
+    words = key.split()
+    for cut in range(len(words) - 1, 0, -1):
+        first, second = places.get(" ".join(words[:cut])), places.get(" ".join(words[cut:]))
+        if first and second:
+            same_area = first.zone.split("/")[0] == second.zone.split("/")[0]
+            return first if same_area else second
+    return None
 
 
 @lru_cache(maxsize=32)

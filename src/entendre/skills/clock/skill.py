@@ -99,7 +99,7 @@ def _until_date(request: Request) -> Plan:
         return Plan(request.say("since_days", count=-days))
     if request.command.intent == "WeeksUntil":
         weeks, rest = divmod(days, DAYS_A_WEEK)
-        return Plan(request.say("until_weeks", weeks=weeks or None, days=rest or None, date=on.isoformat()))
+        return Plan(request.say("until_weeks", weeks=weeks or None, rest=rest or None))
     return Plan(request.say("until_days", count=days))
 
 

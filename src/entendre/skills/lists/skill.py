@@ -94,12 +94,14 @@ def _add(request: Request, chosen: _Chosen) -> Plan:
     items = split_items(text(request, "item") or "", request.terms("list_words"))
     if not items:
         return Plan(request.say("list_ask_item", list=chosen.label), expects_reply=True, question="item")
-    new = [item for item in items if not any(same_name(item.name, known) for known in chosen.items)]
-    if not new:
-        names = tuple(item.spoken for item in items)
-        return Plan(request.say("list_already", items=names, count=len(names), list=chosen.label))
-    actions = tuple(AddItem(chosen.id, item.name, item.quantity) for item in new)
-    return Plan(request.say("list_added", items=tuple(item.spoken for item in new), list=chosen.label), actions)
+    noun = request.say("list_noun").casefold()
+    if any(noun in item.name.casefold().split() for item in items):
+        return Plan(request.say("list_unclear"), refusal=True)
+    actions = tuple(AddItem(chosen.id, item.name, item.quantity) for item in items)
+    # Adding what is there already changes at most its quantity, so it is never refused.
+    there = all(any(same_name(item.name, known) for known in chosen.items) for item in items)
+    names = tuple(item.spoken for item in items)
+    return Plan(request.say("list_already" if there else "list_added", items=names, list=chosen.label), actions)
 
 
 def _take(request: Request, chosen: _Chosen) -> Plan:
@@ -112,7 +114,7 @@ def _take(request: Request, chosen: _Chosen) -> Plan:
     found = [known for item in items for known in _on_list(chosen, item.name)]
     if not found:
         names = tuple(item.spoken for item in items)
-        return Plan(request.say("list_not_there", items=names, count=len(names), list=chosen.label), refusal=True)
+        return Plan(request.say("list_not_there", items=names, list=chosen.label), refusal=True)
     kind = RemoveItem if remove else CompleteItem
     reply = request.say("list_removed" if remove else "list_completed", items=tuple(found), list=chosen.label)
     return Plan(reply, tuple(kind(chosen.id, item) for item in found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from entendre.core.actions import AdjustVolume, ControlMedia, SetMuted, SetVolume, StopRinging, StopSpeaking
-from entendre.core.home import Appliance
+from entendre.core.home import Appliance, name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.slots import number, text
@@ -76,12 +76,13 @@ def _volume(request: Request) -> Plan:
 
 
 def _media(request: Request, command: MediaCommand) -> Plan:
-    query = text(request, "query")
+    query, room = text(request, "query"), text(request, "room")
     appliance = _player(request)
-    if command == "play" and query is None and request.world.mentioned.question == "query":
-        return Plan(request.say("media_ask"), expects_reply=True, question="query")
-    key = f"media_{command}"
-    return Plan(request.say(key, query=query), (ControlMedia(command, query, appliance.id if appliance else None),))
+    if appliance is None and room not in (None, request.world.device.room):
+        names = {known.id: name_in(known.names, request.language) for known in request.world.home.rooms}
+        return Plan(request.say("media_no_player", room=names.get(room or "", room)), refusal=True)
+    action = ControlMedia(command, query, appliance.id if appliance else None)
+    return Plan(request.say(f"media_{command}", query=query), (action,))
 
 
 def _player(request: Request) -> Appliance | None:

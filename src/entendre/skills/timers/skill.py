@@ -8,7 +8,7 @@ from typing import Literal
 from entendre.core.actions import ChangeTimer, StartTimer, StopRinging
 from entendre.core.plan import Plan, TimerView
 from entendre.skills.base import Request, Say
-from entendre.skills.slots import flag, same_name, seconds, text
+from entendre.skills.slots import flag, number, same_name, seconds, text
 
 MAX_TIMER_S = 7 * 24 * 3600
 """A longer countdown is a reminder, not a timer."""
@@ -68,8 +68,16 @@ def _one_status(say: Say, timer: TimerView, *, named: bool) -> str:
     return say(key, duration=_left_s(timer), label=label)
 
 
+def _added_s(request: Request) -> int | None:
+    """The length to add or take off: "five minutes", or "five more minutes" as a count and a unit."""
+    count, unit_s = number(request, "count"), number(request, "time_unit")
+    if count is not None and unit_s is not None:
+        return round(count * unit_s)
+    return seconds(request, "duration")
+
+
 def _add(request: Request) -> Plan:
-    length_s = seconds(request, "duration")
+    length_s = _added_s(request)
     if length_s is None:
         return Plan(request.say("timer_ask_change"), expects_reply=True, question="duration")
     chosen = _resolve(request, _running(request))

@@ -26,7 +26,7 @@ class FileWeather:
         document = await asyncio.to_thread(self._read)
         for name, entry in document.get("places", {}).items():
             if name.casefold() == (place or "").casefold():
-                return _forecast(place, entry, today)
+                return _forecast(name or None, entry, today)
         return None
 
     def _read(self) -> dict[str, Any]:

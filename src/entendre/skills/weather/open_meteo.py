@@ -42,10 +42,11 @@ _CODES: tuple[tuple[int, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where home is, in degrees."""
+    """Where home or another place is, in degrees."""
 
     latitude: float
     longitude: float
+    name: str | None = None
 
 
 class OpenMeteoWeather:
@@ -92,7 +93,7 @@ class OpenMeteoWeather:
                     where = _first_place(found)
                 if where is None:
                     return None
-                return _forecast(place, await get(f"{self._url}/v1/forecast", **_query(where)))
+                return _forecast(where.name, await get(f"{self._url}/v1/forecast", **_query(where)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise WeatherError("The weather service does not answer.", detail=type(error).__name__) from error
 
@@ -112,7 +113,7 @@ def _first_place(document: dict[str, Any]) -> Home | None:
     results = document.get("results") or []
     if not results:
         return None
-    return Home(float(results[0]["latitude"]), float(results[0]["longitude"]))
+    return Home(float(results[0]["latitude"]), float(results[0]["longitude"]), str(results[0]["name"]))
 
 
 def _forecast(place: str | None, document: dict[str, Any]) -> Forecast:

@@ -10,7 +10,7 @@ from typing import Any
 from entendre.core.errors import ConfigurationError
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
-from entendre.skills.slots import WEEKDAYS, text
+from entendre.skills.slots import WEEKDAYS, flag, text
 from entendre.skills.weather.local import FileWeather
 from entendre.skills.weather.open_meteo import Home, OpenMeteoWeather
 from entendre.skills.weather.provider import WET, Day, Forecast, WeatherError, WeatherProvider
@@ -77,7 +77,7 @@ def _answer(request: Request, forecast: Forecast) -> Plan:
         return Plan(request.say("weather_no_day"), refusal=True)
     match request.command.intent:
         case "WeatherRain":
-            reply = _rain(request, days)
+            reply = _rain(request, forecast, days)
         case "WeatherTemperature":
             reply = _temperature(request, forecast, days)
         case _:
@@ -117,43 +117,50 @@ def _weather(request: Request, forecast: Forecast, days: list[Day]) -> str:
     lines = [_day(request, day) for day in days]
     now = forecast.current
     if now is not None and _is_now(request):
-        spoken_place = text(request, "place")
         current = request.say(
             "weather_now",
             temperature=_degrees(request, now.temperature_c),
             condition=now.condition,
-            place=spoken_place,
+            place=_asked_place(request, forecast),
         )
         return " ".join([current, *lines])
     return " ".join(lines)
 
 
 def _day(request: Request, day: Day) -> str:
-    wet = day.condition in WET or day.condition == "snow"
     return request.say(
         "weather_day",
         date=day.date.isoformat(),
         condition=day.condition,
         high=_degrees(request, day.high_c),
         low=_degrees(request, day.low_c),
-        percent=day.rain_percent if wet else None,
+        percent=day.rain_percent if day.condition in WET else None,
     )
 
 
-def _rain(request: Request, days: list[Day]) -> str:
+def _rain(request: Request, forecast: Forecast, days: list[Day]) -> str:
     asked = text(request, "kind") or "rain"
+    if flag(request, "now") and forecast.current is not None and _is_now(request):
+        is_so = forecast.current.condition in _CONDITIONS_OF[asked]
+        return request.say(f"weather_{asked}_now" if is_so else f"weather_{asked}_not_now")
     expected = [day for day in days if _expects(day, asked)]
     if expected:
         return request.say(f"weather_{asked}_yes", date=expected[0].date.isoformat(), percent=expected[0].rain_percent)
     return request.say(f"weather_{asked}_no", date=days[0].date.isoformat())
 
 
+_CONDITIONS_OF = {"rain": WET, "snow": frozenset({"snow", "sleet"}), "sun": frozenset({"clear", "partly_cloudy"})}
+
+
 def _expects(day: Day, asked: str) -> bool:
-    if asked == "snow":
-        return day.condition == "snow"
-    if asked == "sun":
-        return day.condition in {"clear", "partly_cloudy"}
-    return day.condition in WET or (day.condition != "snow" and (day.rain_percent or 0) >= LIKELY_PERCENT)
+    likely = asked == "rain" and day.condition != "snow" and (day.rain_percent or 0) >= LIKELY_PERCENT
+    return likely or day.condition in _CONDITIONS_OF[asked]
+
+
+def _asked_place(request: Request, forecast: Forecast) -> str | None:
+    """The place to name, if one was asked for."""
+    asked = text(request, "place")
+    return (forecast.place or asked) if asked else None
 
 
 def _temperature(request: Request, forecast: Forecast, days: list[Day]) -> str:
@@ -162,7 +169,7 @@ def _temperature(request: Request, forecast: Forecast, days: list[Day]) -> str:
         return request.say(
             "weather_temperature_now",
             temperature=_degrees(request, now.temperature_c),
-            place=text(request, "place"),
+            place=_asked_place(request, forecast),
         )
     return " ".join(
         request.say(
