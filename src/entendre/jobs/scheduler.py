@@ -262,7 +262,7 @@ class Scheduler:
     async def _end_old_rings(self) -> None:
         old = self._old_rings()
         if old:
-            await self._end_rings(lambda: [ring for ring in self._old_rings() if ring.kind == "alarm"], "missed")
+            await self._end_rings(lambda: [ring for ring in self._old_rings() if _unheard(ring)], "missed")
             await self._end_rings(self._old_rings, "expired")
 
     def _old_rings(self) -> list[RingRow]:
@@ -308,6 +308,11 @@ class Scheduler:
 
 def _sounds_on(ring: RingRow) -> str:
     return ring.delivered_to or ring.device
+
+
+def _unheard(ring: RingRow) -> bool:
+    """An alarm that nobody stopped woke nobody; anything else was heard if a device sounded it."""
+    return ring.kind == "alarm" or ring.delivered_at_s is None
 
 
 def _waits_for_device(ring: RingRow, now_s: float) -> bool:

@@ -112,6 +112,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     with contextlib.ExitStack() as opened:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # what a household says and wants is nobody else's; the log takes the same mode
             writing = opened.enter_context(contextlib.closing(_connect(path)))
             migrate(writing, packaged_migrations())
             reading = opened.enter_context(contextlib.closing(_connect(path)))

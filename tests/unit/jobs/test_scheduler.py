@@ -263,6 +263,8 @@ async def test_a_ring_ends_by_itself_and_a_missed_alarm_is_reported_once(bench: 
     await bench.do(CreateAlarm("07:00", name="up"))
     await bench.do(StartTimer(3600))
     await bench.until("2026-05-04T07:00")
+    for ring in bench.rung:
+        await bench.jobs.delivered(ring.id, "kitchen")
     await bench.pass_time(RING_FOR_S - 1)
     assert len(bench.jobs.ringing("kitchen")) == 2
     await bench.pass_time(1)
@@ -276,6 +278,14 @@ async def test_a_ring_ends_by_itself_and_a_missed_alarm_is_reported_once(bench: 
     await bench.restart()
     assert bench.jobs.missed() == ()
     assert bench.jobs.alarms(bench.now) == ()
+
+
+async def test_a_timer_that_no_device_sounded_is_missed(bench: Bench) -> None:
+    await bench.do(StartTimer(60, "tea"))
+    await bench.pass_time(60)
+    await bench.pass_time(RING_FOR_S)
+    assert [ring.name for ring in bench.jobs.missed()] == ["tea"]
+    assert bench.jobs.timers(bench.now) == ()
 
 
 async def test_what_fell_due_while_the_server_was_down(bench: Bench) -> None:

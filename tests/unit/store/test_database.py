@@ -128,6 +128,19 @@ async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db")
+    await database.write(lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'x', '{}', 1)"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in _files_in(tmp_path)}
+    assert set(modes.values()) == {0o600}
+    assert "a.db-wal" in modes
+    await database.close()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_reading_cannot_write(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db")
     with pytest.raises(StoreError):
