@@ -18,9 +18,13 @@ from entendre.language.values import Values
 
 ANSWER_CONFIDENCE = 0.95
 FOLLOW_UP_CONFIDENCE = 0.85
+OPEN_ANSWER_CONFIDENCE = 0.9
+PLACE = "place"
+MAX_PLACE_WORDS = 4
 CONFIRMED = "confirmed"
 EXCLUSIVE = ("appliance", "kind", "scene")
 """Slots that name what a command is about; a new one takes the place of the others."""
+TARGET = (*EXCLUSIVE, "room")
 
 
 class ValuesOf(Protocol):
@@ -52,6 +56,16 @@ class FollowUps:
                 return self._again(world, tokens, {CONFIRMED: confirmed}, ANSWER_CONFIDENCE)
         return self._completed(tokens, world, values_of, ANSWER_CONFIDENCE)
 
+    def open_answer(self, tokens: Tokens, world: World) -> Command | None:
+        """The last command with these words for the open slot that was asked for."""
+        last = world.mentioned
+        names = self._grammar.intent_slots.get(last.intent or "", {})
+        if last.question is None or names.get(last.question) != OPEN:
+            return None
+        start = _past(self._fillers, tokens.words, 0)
+        _, end = self._bounds(tokens.words)
+        return self._again(world, tokens, {last.question: tokens.between(start, end)}, OPEN_ANSWER_CONFIDENCE)
+
     def follow_up(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
         """The last command with a new value: "and in the bedroom too"."""
         if world.mentioned.intent is None:
@@ -59,7 +73,18 @@ class FollowUps:
         start, end = self._bounds(tokens.words)
         if start == 0 and end == len(tokens.words) and not world.mentioned.question:
             return None
-        return self._completed(tokens, world, values_of, FOLLOW_UP_CONFIDENCE)
+        return self._completed(tokens, world, values_of, FOLLOW_UP_CONFIDENCE) or self._elsewhere(tokens, world)
+
+    def _elsewhere(self, tokens: Tokens, world: World) -> Command | None:
+        """The last command for another place of the world: "what about in London"."""
+        start, end = self._bounds(tokens.words)
+        place = start
+        while (after := _past(self._small, tokens.words[:end], place)) != place:
+            place = after
+        names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
+        if start == 0 or place == start or names.get(PLACE) != OPEN or end - place > MAX_PLACE_WORDS:
+            return None
+        return self._again(world, tokens, {PLACE: tokens.between(place, end)}, FOLLOW_UP_CONFIDENCE)
 
     def _bounds(self, words: Sequence[str]) -> tuple[int, int]:
         """The part of a follow-up between its lead and its tail."""
@@ -82,7 +107,7 @@ class FollowUps:
         values = values_of(part.words, world, near=True)
         names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
         asked = world.mentioned.question
-        order = sorted(names, key=lambda name: (name != asked, name in world.mentioned.slots))
+        order = sorted(names, key=lambda name: (name != asked, name != names[name], name in world.mentioned.slots))
         begin = 0
         while begin < len(part.words):
             for name in order:
@@ -97,12 +122,15 @@ class FollowUps:
 
     def _again(self, world: World, tokens: Tokens, new: dict[str, Any], confidence: float) -> Command:
         slots = dict(world.mentioned.slots)
-        if any(name in new for name in EXCLUSIVE):
+        if "appliance" in new:
+            slots = {name: value for name, value in slots.items() if name not in TARGET}
+        elif any(name in new for name in EXCLUSIVE):
             slots = {name: value for name, value in slots.items() if name not in EXCLUSIVE}
         elif "room" in new and isinstance(slots.get("appliance"), list):
             slots = _moved(slots, new["room"], world)
         slots |= new
-        narrow(slots, world)
+        if "room" in new:
+            narrow(slots, world)
         text = tokens.between(0, len(tokens.words))
         return Command(world.mentioned.intent or "", slots, confidence, text)
 

@@ -25,6 +25,7 @@ class WordData:
     never_ends: frozenset[str] = frozenset()
     never_begins_open: frozenset[str] = frozenset()
     conjunctions: Phrases = ()
+    pauses: Phrases = ()
     plural_endings: tuple[tuple[str, str], ...] = ()
     possessive: Phrases = ()
     confusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -118,7 +118,7 @@ class Search:
             following = state.move(word)
             if following is not None:
                 self._put(position + 1, Reading(following, cost, steps))
-            elif self._sounds is not None:
+            if self._sounds is not None:
                 self._hear_otherwise(position, word, reading)
             for end, skip_cost in skips:
                 self._put(end, Reading(state, cost + skip_cost, steps, reading.supplied))

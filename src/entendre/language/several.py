@@ -29,12 +29,13 @@ class Splitter:
 
     def __init__(self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret) -> None:
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
+        self._pauses = pack.words.pauses
         self._interpret = interpret
 
     def split(self, tokens: Tokens, world: World, whole: Meaning | None, depth: int = 0) -> list[Meaning]:
         """The commands of a sentence in order; `whole` is its meaning as one command."""
         alone = [whole] if whole is not None else []
-        points = self._points(tokens.words)
+        points = self._points(tokens)
         if not points or depth >= MAX_SPLITS or (whole is not None and self._is_one(whole, points)):
             return alone
         for start, end in points:
@@ -44,13 +45,20 @@ class Splitter:
                 return found
         return alone
 
-    def _points(self, words: Sequence[str]) -> list[tuple[int, int]]:
-        found = []
-        for start in range(1, len(words) - 1):
+    def _points(self, tokens: Tokens) -> list[tuple[int, int]]:
+        """Where a sentence may be split: at words that join commands, and at marks."""
+        words, found = tokens.words, []
+        for start in range(1, len(words)):
             match = self._conjunctions.longest(words, start)
             if match is not None and match[0] < len(words):
                 found.append((start, match[0]))
+            elif self._is_pause(tokens, start):
+                found.append((start, start))
         return found
+
+    def _is_pause(self, tokens: Tokens, start: int) -> bool:
+        between = tokens.text[tokens.tokens[start - 1].end : tokens.tokens[start].start]
+        return any(mark in between for mark in self._pauses)
 
     def _is_one(self, whole: Meaning, points: Sequence[tuple[int, int]]) -> bool:
         """Whether a sentence is surely one command: exact, and no conjunction in its open words."""
@@ -84,7 +92,7 @@ class Splitter:
             return None
         for length in range(len(left.words) - 1, 0, -1):
             carried = left.part(0, length).joined(right)
-            if depth < MAX_SPLITS and self._points(right.words):
+            if depth < MAX_SPLITS and self._points(right):
                 second = self.split(carried, world, self._interpret(carried, world, exact=True), depth + 1)
             else:
                 meaning = self._interpret(carried, world, exact=True)

@@ -26,6 +26,7 @@ LEAST_CONFIDENCE = 0.6
 CLEAR_COST = 0.12
 ALTERNATIVE_COST = 0.05
 DETACHED_COST = 0.1
+UNSURE_COST = 0.2
 MAX_WORDS = 60
 FREE_SLOTS = frozenset({"text", "query"})
 
@@ -90,10 +91,14 @@ class Understander:
         search = self._search(tokens.words, values)
         meaning = self._choose(tokens, world, search)
         meanings = self._splitter.split(tokens, world, meaning)
-        if not meanings:
+        if not meanings or (len(meanings) == 1 and meanings[0].cost > UNSURE_COST):
             follow_up = self._follow_ups.follow_up(tokens, world, self._values)
             if follow_up is not None:
                 return Understanding(text, language, (follow_up,), Completeness.COMPLETE, follow_up.confidence)
+        if not meanings:
+            open_answer = self._follow_ups.open_answer(tokens, world)
+            if open_answer is not None:
+                return Understanding(text, language, (open_answer,), Completeness.EXTENDABLE, open_answer.confidence)
         completeness = completeness_of(
             tokens.words, meanings[-1] if meanings else None, search, values, self.pack.words
         )
@@ -144,9 +149,7 @@ class Understander:
     def _rooms_at_edges(self, words: Sequence[str], values: Values) -> Iterable[tuple[int, int, object]]:
         for start in range(len(words)):
             lead = self._room_lead.longest(words, start)
-            if lead is None:
-                continue
-            for found in values.at("room", lead[0]):
+            for found in values.at("room", lead[0] if lead is not None else start):
                 if (start == 0) != (found.end == len(words)):
                     yield start, found.end, found.value
 
