@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 from entendre.core.actions import Action
 from entendre.core.errors import EntendreError, OverloadedError
@@ -42,6 +44,8 @@ class SatelliteConnection:
         self._profile: DeviceProfile
         self._dialogue: SatelliteDialogue
         self._conversation_task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pong = asyncio.Event()
         self._heard_from = False
         self.serving = asyncio.Event()
@@ -122,22 +126,42 @@ class SatelliteConnection:
 
     async def _serve(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                self._open_conversation(group)
-                await self._stream.send(RunSatellite())
-                group.create_task(self._read(group))
-                group.create_task(self._ping())
-        except* ConnectionEndedError as ended:
-            error = _first(ended)
+            self._open_conversation()
+            await self._stream.send(RunSatellite())
+            self._start(self._read())
+            self._start(self._ping())
+            await self._failure
+        except ConnectionEndedError as error:
             if error.reason == "lost" and not self._heard_from:
                 raise ConnectionEndedError("busy", BUSY_MESSAGE) from error
-            raise error from None
+            raise
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _open_conversation(self, group: asyncio.TaskGroup) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a part of the connection; the first part that fails ends it.
+
+        No task group: in Python 3.11 one loses a cancellation that meets a failure, and this would dial for ever.
+        """
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._part_ended)
+        return task
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def _open_conversation(self) -> None:
         conversation = self._factory.open(self._profile, self)
         self._dialogue = SatelliteDialogue(self._profile, self._info, self._loudness)
         self._dialogue.attach(conversation)
-        self._conversation_task = group.create_task(self._converse(conversation))
+        self._conversation_task = self._start(self._converse(conversation))
 
     async def _converse(self, conversation: Conversation) -> None:
         try:
@@ -148,20 +172,20 @@ class SatelliteConnection:
             raise ConnectionEndedError(error.code, error.public_message) from error
         raise ConnectionEndedError("closed", "this server ended the conversation")
 
-    async def _read(self, group: asyncio.TaskGroup) -> None:
+    async def _read(self) -> None:
         while (events := await self._stream.receive()) is not None:
             self._heard_from = True
             self.serving.set()
             for event in events:
-                await self._received(group, event)
+                await self._received(event)
         raise ConnectionEndedError("lost", "the satellite closed the connection")
 
-    async def _received(self, group: asyncio.TaskGroup, event: WyomingEvent) -> None:
+    async def _received(self, event: WyomingEvent) -> None:
         if isinstance(event, Pong):
             self._pong.set()
             return
         if isinstance(event, RunPipeline):
-            await self._fit_mode(group, event)
+            await self._fit_mode(event)
         try:
             answers = self._dialogue.received(event)
         except OverloadedError as error:
@@ -171,7 +195,7 @@ class SatelliteConnection:
         for answer in answers:
             self._stream.post(answer)
 
-    async def _fit_mode(self, group: asyncio.TaskGroup, pipeline: RunPipeline) -> None:
+    async def _fit_mode(self, pipeline: RunPipeline) -> None:
         """A wake word engine is opened with a conversation, so the other way of waking needs another one."""
         mode = mode_of(pipeline, self._profile)
         if mode is self._profile.mode or self._conversation_task is None:
@@ -179,7 +203,7 @@ class SatelliteConnection:
         self._conversation_task.cancel()
         await asyncio.wait([self._conversation_task])
         self._profile = replace(self._profile, mode=mode)
-        self._open_conversation(group)
+        self._open_conversation()
 
     async def _ping(self) -> None:
         """Ping, and give up on a satellite that once answered and does no longer; old ones never answer."""
@@ -196,11 +220,3 @@ class SatelliteConnection:
                 return
             answered = True
             await asyncio.sleep(self._settings.ping_every_s)
-
-
-def _first(group: BaseExceptionGroup[ConnectionEndedError]) -> ConnectionEndedError:
-    error = group.exceptions[0]
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, ConnectionEndedError)
-    return error

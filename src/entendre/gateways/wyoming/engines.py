@@ -61,8 +61,12 @@ def language_of(tag: str, languages: Iterable[str]) -> str | None:
 
 
 def word_key(name: str) -> str:
-    """A wake word's name without what clients write differently: `Hey Jarvis`, `hey-jarvis`, `hey_jarvis_v0.1`."""
-    return name.lower().split("_v0")[0].replace(" ", "_").replace("-", "_").strip("_")
+    """A wake word's name without what clients write differently: `Hey Jarvis`, `hey-jarvis`, `hey_jarvis_v0.1`.
+
+    Engines also disagree on the spelling of the commonest one, `ok_nabu` or `okay_nabu`.
+    """
+    key = name.lower().split("_v0")[0].replace(" ", "_").replace("-", "_").strip("_")
+    return f"okay_{key[3:]}" if key.startswith("ok_") else key
 
 
 def _program(

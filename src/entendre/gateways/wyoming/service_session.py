@@ -37,6 +37,7 @@ class ServiceSession:
         self._resampler: tuple[int, Resampler] | None = None
         self._utterance = bytearray()
         self._wake: WakeStream | None = None
+        self._wake_names: dict[str, str] = {}
         self._detected = False
         self._speech: _StreamedSpeech | None = None
 
@@ -77,6 +78,7 @@ class ServiceSession:
         words = [known[word_key(name)] for name in request.names if word_key(name) in known]
         if request.names and not words:
             raise InvalidInputError(f"The wake words of this server are: {', '.join(engine.words)}.")
+        self._wake_names = {word_key(name): name for name in request.names}
         return engine.open(words or engine.words)
 
     async def _audio(self, chunk: wire.AudioChunk) -> None:
@@ -89,7 +91,8 @@ class ServiceSession:
         if self._wake is not None:
             for found in self._wake.push(samples_of(pcm16)):
                 self._detected = True
-                await self._send(wire.Detection(found.word, round(found.end_s * 1000)))
+                name = self._wake_names.get(word_key(found.word), found.word)
+                await self._send(wire.Detection(name, round(found.end_s * 1000)))
             return
         if HOUSE_FORMAT.seconds(len(self._utterance) + len(pcm16)) > self._settings.utterance_s:
             raise InvalidInputError(f"An utterance may last at most {self._settings.utterance_s:g} s.")

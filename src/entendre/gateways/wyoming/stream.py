@@ -41,6 +41,7 @@ class WyomingStream:
         self._codec = WyomingCodec()
         self._write_within_s = write_within_s
         self._ended = False
+        self._failure: ProtocolFailed | None = None
         writer.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         _keep_alive(writer)
 
@@ -55,21 +56,19 @@ class WyomingStream:
 
         Raises: ConnectionEndedError when the peer broke the protocol (after the events before that) or was lost.
         """
-        if self._codec.failed:
-            raise ConnectionEndedError("bad_input", "the peer broke the protocol")
-        while not self._ended:
+        while self._failure is None and not self._ended:
             try:
                 data = await self._reader.read(READ_BYTES)
             except OSError as error:
                 raise ConnectionEndedError("lost", "the connection was lost") from error
             self._ended = not data
             found = self._codec.receive(data) if data else self._codec.receive_eof()
-            failure = next((item for item in found if isinstance(item, ProtocolFailed)), None)
             events = [item for item in found if not isinstance(item, ProtocolFailed)]
-            if failure is not None and not events:
-                raise ConnectionEndedError(failure.code, failure.message)
+            self._failure = next((item for item in found if isinstance(item, ProtocolFailed)), None)
             if events:
                 return events
+        if self._failure is not None:
+            raise ConnectionEndedError(self._failure.code, self._failure.message)
         return None
 
     def post(self, event: WyomingEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -67,10 +68,11 @@ class ScriptedFactory:
 
     def __init__(self) -> None:
         self.opened: list[ScriptedConversation] = []
-        self.changed = asyncio.Condition()
+        self.prepare: Callable[[ScriptedConversation], None] = lambda conversation: None
 
     def open(self, profile: DeviceProfile, link: DeviceLink) -> ScriptedConversation:
         conversation = ScriptedConversation(profile, link)
+        self.prepare(conversation)
         self.opened.append(conversation)
         return conversation
 

@@ -303,6 +303,26 @@ async def test_what_a_conversation_raises_ends_only_its_connection(factory: Any)
         await settled(lambda: [each.state for each in runner.statuses()] == ["serving"] * 3)
 
 
+async def test_it_ends_even_if_a_connection_fails_while_it_is_cancelled(factory: Any) -> None:
+    box = Box()
+
+    async def fail_when_cancelled() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OverloadedError("Too much.")
+
+    async with switched_on(box):
+        runner = SatelliteRunner(factory, [at(box)], QUICK)
+        factory.prepare = lambda conversation: setattr(conversation, "run", fail_when_cancelled)
+        task = asyncio.create_task(runner.run())
+        await settled(lambda: box.received)
+        task.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.gather(task, return_exceptions=True)
+        assert task.done()
+
+
 async def test_too_much_audio_stops_the_stream_and_keeps_the_connection(factory: Any) -> None:
     box = Box()
 
