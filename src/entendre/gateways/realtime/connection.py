@@ -24,7 +24,10 @@ CLOSE_CODES = {"event_too_large": WSCloseCode.MESSAGE_TOO_BIG, "binary_event": W
 
 
 class Connection:
-    """Everything an idle client costs; `Talk` holds the rest and exists from the first audio or item on."""
+    """Everything an idle client costs; `Talk` holds the rest and exists from the first audio or item on.
+
+    A client that names its device has one at once, so that alarms ring on it before anybody spoke.
+    """
 
     __slots__ = ("_clock", "_factory", "_request", "_settings", "_socket", "_talk", "caller", "codec", "last_heard_s")
 
@@ -51,6 +54,8 @@ class Connection:
     async def serve(self) -> None:
         """Speak with the client until either side ends it."""
         await self.send([SessionCreated(f"sess_{self.codec.name}", self.codec.config)])
+        if self.caller.named:
+            self._talk = Talk(self, self._factory)
         try:
             async for message in self._socket:
                 self.last_heard_s = self._clock()

@@ -83,6 +83,7 @@ class Dialogue:
         self._answerable = False
         self._tool_turn: str | None = None
         self._turn_under_way: str | None = None
+        self._announcing: str | None = None
 
     # What the client does
 
@@ -125,6 +126,11 @@ class Dialogue:
         self._answerable = False
         self.active = OpenResponse(self.codec, self.items, speaks=speaks, metadata=tuple(metadata))
         return self.active.opened()
+
+    @property
+    def unasked(self) -> bool:
+        """Whether what is being said is a ring or an announcement, which gives way to a request."""
+        return self.active is not None and self._announcing is not None and self._announcing == self.active.reply
 
     def cancel(self) -> Events:
         """Close the response under way: the client does not want it."""
@@ -266,6 +272,7 @@ class Dialogue:
         if self.active is None:
             events += self.begin(metadata=() if event.turn else (("entendre", "announcement"),))
         assert self.active is not None
+        self._announcing = None if event.turn else event.reply
         self.active.heard_s = turn.seconds if turn else 0.0
         return events + self.active.said(event.reply, event.turn, event.text, event.rate_hz)
 

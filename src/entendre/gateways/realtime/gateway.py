@@ -71,10 +71,12 @@ class RealtimeGateway:
     def _connection(self, request: web.Request, response: web.WebSocketResponse) -> Connection:
         name = new_id().replace("-", "")[8:24]
         query = request.query
+        device = query.get("device", "")[:MAX_CALLER_CHARS]
         caller = Caller(
-            device=query.get("device", "")[:MAX_CALLER_CHARS] or f"realtime-{name}",
+            device=device or f"realtime-{name}",
             room=query.get("room", "")[:MAX_CALLER_CHARS] or None,
             language=query.get("language", "")[:MAX_CALLER_CHARS] or None,
+            named=bool(device),
         )
         codec = RealtimeCodec(name, _dialect(request), self._default)
         return Connection(request, response, codec, caller, self._factory, self._settings, self._clock)

@@ -13,11 +13,12 @@ _EAGER_END = {"low": 1.6, "medium": 1.0, "auto": 1.0, "high": 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who connected: the device it says it is, and where."""
+    """Who connected: the device it says it is, and where. `named`: it said so, and can be rung on before it speaks."""
 
     device: str
     room: str | None = None
     language: str | None = None
+    named: bool = False
 
 
 def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings) -> DeviceProfile:

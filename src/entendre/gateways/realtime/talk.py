@@ -252,6 +252,8 @@ class Talk:
 
     async def _respond(self, event: ResponseRequested, event_id: str | None) -> None:
         dialogue = self._dialogue
+        if dialogue.unasked:
+            await self._client.send(dialogue.cancel())
         if dialogue.active is not None:
             if dialogue.follows_tool:  # its reply is being said; there will be no second one
                 dialogue.follow_tool()
