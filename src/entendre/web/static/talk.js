@@ -24,6 +24,7 @@ const loudspeaker = new Loudspeaker();
 const conversation = new Conversation(byId("log"), byId("empty"));
 let settings = {};
 let connection = "idle";
+let responding = null;
 
 function showState() {
   const state = connection !== "ready" ? connection : loudspeaker.playing ? "speaking" : microphone.open ? "listening" : "ready";
@@ -81,6 +82,7 @@ async function type(words) {
   if (!words.trim()) return;
   await loudspeaker.unlock();
   flush();
+  if (responding) client.send({ type: "response.cancel", response_id: responding });
   const id = `typed_${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
   conversation.said(id, words);
   client.send({
@@ -96,6 +98,7 @@ client.addEventListener("state", async ({ detail }) => {
   if (detail === "ready") notice("");
   if (detail !== "failed" && detail !== "refused") return;
   loudspeaker.flush();
+  responding = null;
   const good = await keyIsGood().catch(() => null);
   if (good === false) {
     client.disconnect();
@@ -116,7 +119,11 @@ client.addEventListener("response.output_audio.delta", ({ detail }) => {
   loudspeaker.play(detail.item_id, detail.delta);
   showState();
 });
+client.addEventListener("response.created", ({ detail }) => {
+  responding = detail.response.id;
+});
 client.addEventListener("response.done", ({ detail: { response } }) => {
+  if (responding === response.id) responding = null;
   if (response.status === "cancelled") for (const item of response.output) conversation.interrupted(item.id);
   if (response.status === "failed") conversation.failed(response.status_details?.error?.message ?? "");
 });
@@ -125,7 +132,10 @@ client.addEventListener("entendre.turn", ({ detail }) => {
   else conversation.ended(detail.item_id, detail.trace);
 });
 client.addEventListener("error", ({ detail }) => {
-  if (detail.error.code !== "invalid_truncation") conversation.failed(detail.error.message);
+  // Both mean that something had just ended when the page asked to end it.
+  if (!["invalid_truncation", "response_cancel_not_active"].includes(detail.error.code)) {
+    conversation.failed(detail.error.message);
+  }
 });
 loudspeaker.onIdle = showState;
 

@@ -4,6 +4,7 @@ import { text } from "./text.js";
 
 // Where each part ends, and what it was spent on. A part that had been done before the speaker paused costs nothing.
 const PARTS = [
+  ["draft_asked_s", "wait"],
   ["draft_s", "hear"],
   ["commit_s", "wait"],
   ["understood_s", "think"],
@@ -16,6 +17,7 @@ export function timelineOf(trace) {
   const from = typed ? trace.commit_s : trace.speech_end_s;
   if (from === undefined || trace.first_audio_s === undefined) return null;
   const ends = PARTS.filter(([name]) => trace[name] !== undefined).sort((one, two) => trace[one[0]] - trace[two[0]]);
+  if (trace.first_audio_s <= from) return null; // without microphone audio the stream's clock stands still
   let at = from;
   const spans = [];
   for (const [name, kind] of ends) {
@@ -34,12 +36,16 @@ export function drawTimeline(trace) {
   gap.append(element("span", "", text(timeline.typed ? "gap_typed" : "gap")), element("b", "", ms(timeline.totalMs)));
   const chart = element("div", "chart");
   const legend = element("ul", "legend");
+  const sums = new Map();
   for (const span of timeline.spans) {
     const bar = element("span", `span-${span.kind}`);
     bar.style.flexGrow = String(Math.max(span.ms, 1));
     chart.append(bar);
+    sums.set(span.kind, (sums.get(span.kind) ?? 0) + span.ms);
+  }
+  for (const [kind, sum] of sums) {
     const entry = element("li");
-    entry.append(element("i", `span-${span.kind}`), `${text(`span_${span.kind}`)} ${ms(span.ms)}`);
+    entry.append(element("i", `span-${kind}`), `${text(`span_${kind}`)} ${ms(sum)}`);
     legend.append(entry);
   }
   figure.append(gap, chart, legend);
