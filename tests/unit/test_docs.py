@@ -10,13 +10,14 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from entendre.cli import COMMANDS, available_commands, build_parser
 from entendre.config import describe_settings, settings_table
-from entendre.core.actions import ACTION_TYPES
+from entendre.core.actions import ACTION_TYPES, Trait
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "entendre"
@@ -116,7 +117,11 @@ def error_codes() -> dict[str, str]:
                 for line in node.body:
                     target = getattr(line, "target", None) or next(iter(getattr(line, "targets", [])), None)
                     value = getattr(line, "value", None)
-                    if isinstance(target, ast.Name) and target.id == "code" and isinstance(getattr(value, "value", None), str):
+                    if (
+                        isinstance(target, ast.Name)
+                        and target.id == "code"
+                        and isinstance(getattr(value, "value", None), str)
+                    ):
                         found[str(value.value)] = f"{module.name}: {node.name}"
     return found | {"internal": "EntendreError"}
 
@@ -131,7 +136,10 @@ def test_error_codes_are_documented_and_documented_ones_exist() -> None:
 
 def test_actions_are_documented() -> None:
     page = text_of(DOCS / "actions.md")
-    assert not [name for name in ACTION_TYPES if f"`{name}`" not in page]
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", page, flags=re.MULTILINE))
+    for name, kind in ACTION_TYPES.items():
+        assert {field.name for field in fields(kind)} == set(re.findall(r"`([a-z]+)`", rows[name])) - {"all"}, name
+    assert not [trait.value for trait in Trait if f"`{trait.value}`" not in page]
 
 
 @pytest.mark.parametrize("command", available_commands(), ids=lambda command: command.name)
