@@ -18,7 +18,7 @@ from entendre.config import Settings, is_loopback
 from entendre.core.clock import Clock
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
-from entendre.core.plan import DeviceView, Plan
+from entendre.core.plan import DeviceView, Plan, TimerView
 from entendre.core.understanding import Understanding
 from entendre.gateways.realtime.gateway import RealtimeGateway
 from entendre.gateways.realtime.settings import RealtimeSettings
@@ -30,7 +30,7 @@ from entendre.home.mqtt.settings import MqttSettings
 from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
 from entendre.ports import Recognizer, Voice
-from entendre.session.api import Conversation, DeviceLink, DeviceProfile
+from entendre.session.api import Conversation, DeviceLink, DeviceProfile, TimerChanged
 from entendre.session.assistant import Assistant, Limits
 from entendre.session.household import LiveHousehold
 from entendre.session.hub import Hub, RingRequest
@@ -53,10 +53,14 @@ log = logging.getLogger(__name__)
 class App:
     """The whole assistant. `listen=False` runs it without sockets, for commands that need it in their own process."""
 
-    def __init__(self, settings: Settings, *, listen: bool = True, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, listen: bool = True, clock: Clock | None = None, speech: Speech | None = None
+    ) -> None:
+        """`speech` shares engines that are loaded already; whoever loaded them closes them."""
         self.settings = settings
         self.port: int | None = None
         self._listen = listen
+        self._shared_speech = speech
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._hub = Hub()
@@ -73,7 +77,7 @@ class App:
     async def start(self) -> None:
         """Open the database, load the engines, and listen. Raises: ConfigurationError, ModelError, StoreError."""
         try:
-            loading = asyncio.create_task(asyncio.to_thread(load_speech, self.settings))
+            loading = asyncio.create_task(self._load_speech())
             try:
                 await self._open_store()
                 self.planner = await asyncio.to_thread(self._load_planner)
@@ -82,7 +86,8 @@ class App:
                 await asyncio.gather(loading, return_exceptions=True)
                 raise
             self.speech = await loading
-            self._stack.callback(self.speech.close)
+            if self._shared_speech is None:
+                self._stack.callback(self.speech.close)
             self._assemble()
             await self._start_jobs()
             await self._connect_home()
@@ -105,6 +110,11 @@ class App:
     def voice_for(self, language: str) -> Voice | None:
         """The voice of a language."""
         return self.speech.voice_for(language)
+
+    async def _load_speech(self) -> Speech:
+        if self._shared_speech is not None:
+            return self._shared_speech
+        return await asyncio.to_thread(load_speech, self.settings)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -167,6 +177,7 @@ class App:
         self._stack.push_async_callback(self._scheduler.close)
         self._hub.on_sounded = lambda ring, device: self._keep(self._scheduler.delivered(ring, device))
         self._scheduler.subscribe(self._ring, lambda ring: self._hub.stop_ring(ring.id))
+        self._scheduler.subscribe_timers(self._show_timer)
         await self._stack.enter_async_context(_task(self._scheduler.run(), "jobs"))
 
     def _keep(self, work: Any) -> None:
@@ -179,6 +190,11 @@ class App:
         )
         if not self._hub.ring(RingRequest(ring.id, ring.kind, ring.name, text, ring.device)):
             log.warning("nothing to ring on is connected", extra={"kind": ring.kind, "device": ring.device})
+
+    def _show_timer(self, timer: TimerView, change: str) -> None:
+        if timer.device is not None:
+            shown = (timer.id, change, timer.name, timer.total_s, timer.remaining_s, timer.paused)
+            self._hub.notify(timer.device, TimerChanged(*shown))
 
     async def _connect_home(self) -> None:
         if not self.settings.home.mqtt_url:

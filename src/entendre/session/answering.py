@@ -231,7 +231,21 @@ class Answering:
         await self._speak(turn, self._failure_text(failed) if failed else plan.reply)
         if not in_time and (late := await asyncio.shield(effects)):
             await self._speak(turn, self._failure_text(late))
+        if not plan.refusal:
+            await self._tell_missed(turn)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
+
+    async def _tell_missed(self, turn: Turn) -> None:
+        """After an answer, what rang while nobody could hear it."""
+        missed = self.assistant.household.missed()
+        if not missed or self._voice() is None:
+            return
+        phrase, language = self.assistant.planner.phrase, self.profile.language
+        await self._speak(
+            turn,
+            " ".join(phrase(f"{each.kind}_missed", language, name=each.name or "", time=each.time) for each in missed),
+        )
+        await asyncio.shield(self.assistant.keeper.start(self.assistant.household.report_missed(missed), "missed"))
 
     async def _plan(self, turn: Turn, understanding: Understanding) -> Plan:
         async with asyncio.timeout(self.assistant.limits.planning_s):

@@ -34,6 +34,16 @@ class Planner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MissedRing:
+    """A timer, alarm or reminder that nobody heard. `time`: when it was due, `HH:MM`."""
+
+    id: str
+    kind: str
+    name: str | None
+    time: str
+
+
 class Household(Protocol):
     """The world that planning reads and that actions change."""
 
@@ -46,6 +56,14 @@ class Household(Protocol):
 
         Raises: ActionError, StoreError.
         """
+        ...
+
+    def missed(self) -> tuple[MissedRing, ...]:
+        """What rang while nobody could hear it, until `report_missed`."""
+        ...
+
+    async def report_missed(self, rings: Sequence[MissedRing]) -> None:
+        """Somebody was told of these. Raises: StoreError."""
         ...
 
 

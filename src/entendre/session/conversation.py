@@ -45,6 +45,7 @@ PIECE_BYTES = HOUSE_FORMAT.byte_count(0.1)
 BURST_S = 0.5
 """With more audio than this waiting, the stream is a recording: it waits for its drafts instead of outrunning them."""
 
+NOTICES_LIMIT = 64
 MIN_TICK_S = 0.05
 IDLE_KEEP_S = 1.0
 
@@ -74,6 +75,7 @@ class LiveConversation:
         self._buffer = UplinkBuffer(assistant.limits.pushed_utterance_s + 5.0)
         self._inbox: deque[bytes | DeviceProfile | AtPosition] = deque()
         self._inside: deque[ev.TurnEvent] = deque()
+        self._notices: deque[SessionEvent] = deque(maxlen=NOTICES_LIMIT)
         self._waiting_bytes = 0
         self._awake = asyncio.Event()
         self._closing = False
@@ -124,6 +126,11 @@ class LiveConversation:
     def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
         """Ring until `stop_ring`."""
         self._answering.rings.start(ring, kind, name, text)
+        self._awake.set()
+
+    def notify(self, event: SessionEvent) -> None:
+        """Send an event that belongs to no turn, such as `TimerChanged`."""
+        self._notices.append(event)
         self._awake.set()
 
     def stop_ring(self, ring: str) -> None:
@@ -178,7 +185,9 @@ class LiveConversation:
         """Handle all that waits: own events first, then the client's in their order."""
         self._awake.clear()
         while True:
-            if self._inside:
+            if self._notices:
+                await self._emit(self._notices.popleft())
+            elif self._inside:
                 await self._step(self._inside.popleft())
             elif self._inbox and not self._must_wait():
                 await self._take(self._inbox.popleft())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,7 @@ from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
 from entendre.jobs.scheduler import Scheduler
 from entendre.ports import ActionKey, Store
+from entendre.session.assistant import MissedRing
 
 _JOBS = (StartTimer, ChangeTimer, CreateAlarm, ChangeAlarm, CreateReminder, ChangeReminder)
 _LISTS = (AddItem, RemoveItem, CompleteItem, ClearList)
@@ -73,6 +74,16 @@ class LiveHousehold:
             mentioned=mentioned,
             rooms_with_speakers=self._speaker_rooms(),
         )
+
+    def missed(self) -> tuple[MissedRing, ...]:
+        """What rang while nobody could hear it."""
+        rings = self.scheduler.missed()
+        return tuple(MissedRing(each.id, each.kind, each.name, each.due.strftime("%H:%M")) for each in rings)
+
+    async def report_missed(self, rings: Sequence[MissedRing]) -> None:
+        """Somebody was told of these. Raises: StoreError."""
+        told = {each.id for each in rings}
+        await self.scheduler.report_missed([each for each in self.scheduler.missed() if each.id in told])
 
     async def execute(self, action: Action, *, turn: str, index: int, device: str, language: str) -> None:
         """Do one action of a committed turn, once per `(turn, index)`. Raises: ActionError, StoreError."""

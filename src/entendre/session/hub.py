@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.core.errors import OverloadedError
-from entendre.session.api import DeviceLink, DeviceProfile
+from entendre.session.api import DeviceLink, DeviceProfile, SessionEvent
 from entendre.session.assistant import Assistant
 from entendre.session.conversation import LiveConversation
 
@@ -79,6 +79,11 @@ class Hub:
         self._ringing.pop(ring, None)
         for conversation in self._all():
             conversation.stop_ring(ring)
+
+    def notify(self, device: str, event: SessionEvent) -> None:
+        """Send an event that belongs to no turn to a device, if it is connected."""
+        for conversation in self._conversations.get(device, []):
+            conversation.notify(event)
 
     def rings_on(self, device: str) -> frozenset[str]:
         """Ids of what rings on a device, wherever it was asked for."""

@@ -17,7 +17,7 @@ from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.ports import Transcript, WakeDetection
 from entendre.session.api import DeviceProfile, ReplyAudio, SessionEvent, TurnEnded
-from entendre.session.assistant import Assistant, Limits
+from entendre.session.assistant import Assistant, Limits, MissedRing
 from entendre.session.conversation import LiveConversation
 from entendre.system import new_id
 
@@ -161,6 +161,7 @@ class Ledger:
     done: list[tuple[str, int, Action]] = field(default_factory=list)
     delay_s: float = 0.0
     failing: type | None = None
+    unheard: list[MissedRing] = field(default_factory=list)
 
     def world(self, device: DeviceView, mentioned: Mentioned) -> World:
         return World(now=datetime.now(UTC), device=device, mentioned=mentioned)
@@ -170,6 +171,12 @@ class Ledger:
         if self.failing is not None and isinstance(action, self.failing):
             raise ActionError(detail="scripted")
         self.done.append((turn, index, action))
+
+    def missed(self) -> tuple[MissedRing, ...]:
+        return tuple(self.unheard)
+
+    async def report_missed(self, rings: Sequence[MissedRing]) -> None:
+        self.unheard = [ring for ring in self.unheard if ring not in rings]
 
 
 class Nobody:

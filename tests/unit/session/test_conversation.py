@@ -12,7 +12,7 @@ from entendre.core.errors import InvalidInputError, OverloadedError, Recognition
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.session import api
-from entendre.session.assistant import Limits
+from entendre.session.assistant import Limits, MissedRing
 
 LAMP = SetTrait("lamp", Trait.ON, True)
 PLANS = {
@@ -328,3 +328,21 @@ async def test_close_ends_after_what_is_under_way() -> None:
     async with asyncio.timeout(2):
         await task
     assert stage.link.of(api.TurnEnded)[0].outcome is api.Outcome.ANSWERED
+
+
+async def test_what_nobody_heard_is_told_once_after_the_next_answer() -> None:
+    stage = Stage(PLANS)
+    stage.household.unheard = [MissedRing("r1", "alarm", None, "07:00")]
+    async with running(stage):
+        stage.talk.respond("turn on the lamp")
+        await stage.turn_over()
+        stage.talk.respond("turn on the lamp")
+        await stage.turn_over(2)
+    assert stage.voice.said == ["Okay.", "phrase alarm_missed", "Okay."]
+
+
+async def test_notices_reach_the_client_between_turns() -> None:
+    stage = Stage(PLANS)
+    async with running(stage):
+        stage.talk.notify(api.TimerChanged("t1", "started", "tea", 60, 60.0, False))
+        assert (await stage.link.until(api.TimerChanged)).name == "tea"
