@@ -13,7 +13,8 @@ from entendre.ports import WakeDetection
 
 HOP_SAMPLES = 160
 DEAF_S = 1.0
-"""After a hit the same word is not reported again for so long."""
+"""After a hit the same word is not reported again for so long, nor before its score has fallen: that can take longer."""
+FALLEN = 0.5
 
 
 class MicroWakeStream:
@@ -39,9 +40,12 @@ class MicroWakeStream:
         found: list[WakeDetection] = []
         for word, network in self._words:
             score = network.process_streaming_prob(window)
-            if score is None or score <= network.probability_cutoff:
+            if score is None:
                 continue
-            if self._heard_samples < self._deaf_until.get(word, 0):
+            deaf = self._heard_samples < self._deaf_until.get(word, 0)
+            if not deaf and score < FALLEN * network.probability_cutoff:
+                self._deaf_until.pop(word, None)
+            if score <= network.probability_cutoff or word in self._deaf_until:
                 continue
             self._deaf_until[word] = self._heard_samples + int(DEAF_S * HOUSE_RATE_HZ)
             found.append(WakeDetection(word, self._heard_samples / HOUSE_RATE_HZ, float(score)))
@@ -67,6 +71,8 @@ class MicroWakeWords:
             folder = resources.files("pymicro_wakeword").joinpath("models")
             configs = [entry for entry in folder.iterdir() if entry.name.endswith(".json")]
             self._files = {_spoken(json.loads(entry.read_text())["wake_word"]): str(entry) for entry in configs}
+            cutoffs = resources.files("entendre.speech").joinpath("wake_cutoffs.json").read_text(encoding="utf-8")
+            self._cutoffs: dict[str, float] = json.loads(cutoffs)
         except (ImportError, OSError) as error:
             raise ModelError(
                 "microWakeWord is not installed; `entendre models get microwakeword` gets it.", detail=str(error)
@@ -81,7 +87,9 @@ class MicroWakeWords:
         for word in wanted:
             if word not in self._files:
                 raise InvalidInputError(f"The wake word {word} is unknown; known are {', '.join(self.words)}.")
-        networks = [(word, MicroWakeWord.from_config(self._files[word])) for word in wanted]
+        networks = [(word, MicroWakeWord.from_config(self._files[word])) for word in dict.fromkeys(wanted)]
+        for word, network in networks:
+            network.probability_cutoff = self._cutoffs.get(word, network.probability_cutoff)
         return MicroWakeStream(networks, MicroWakeWordFeatures())
 
 
