@@ -10,7 +10,14 @@ from entendre.core.home import Appliance
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.home.levels import NAMED_MODES
-from entendre.skills.home.targets import EVERYWHERE, Target, find, room_name, spoken_names
+from entendre.skills.home.targets import (
+    EVERYWHERE,
+    Target,
+    find,
+    grammatical_number,
+    room_name,
+    spoken_names,
+)
 from entendre.skills.slots import text
 
 STATES: dict[str, tuple[tuple[Trait, bool], ...]] = {
@@ -27,6 +34,9 @@ STATES: dict[str, tuple[tuple[Trait, bool], ...]] = {
     "motion": ((Trait.MOTION, True),),
 }
 """A state in words: the traits that show it, best first, and which side of them it is."""
+
+LOOSE_STATES = frozenset({"on", "open", "unlocked", "playing", "cleaning", "motion"})
+"""States that one of a group is enough for: "are the lights on" is answered by the one that is."""
 
 _SHOWN: dict[Trait, tuple[str, str]] = {
     Trait.ON: ("on", "off"),
@@ -98,7 +108,9 @@ def ask_state(request: Request) -> Plan:
     """Whether one thing, any, or which of a kind are in a state."""
     state = text(request, "state") or ""
     widened = _widened(request)
-    target = find(widened, lambda each: _showing(each, state) is not None, KINDS_OF_STATE.get(state, ("light",)))
+    target = _shown(widened, state)
+    if isinstance(target, Plan) and target.expects_reply and not widened.command.slots.get("appliance"):
+        target = _shown(_in_room(widened, EVERYWHERE), state)
     if isinstance(target, Plan):
         return target
     matching = [each for each in target.appliances if (_showing(each, state) or (None, False))[1]]
@@ -106,6 +118,15 @@ def ask_state(request: Request) -> Plan:
     if question == "one" and len(target.appliances) == 1:
         return Plan(_one(request, target.appliances[0], state))
     return Plan(_many(request, target, matching, state, question))
+
+
+def _shown(request: Request, state: str) -> Target | Plan:
+    kinds = KINDS_OF_STATE.get(state, ("light",))
+    return find(request, lambda each: _showing(each, state) is not None, kinds, frozenset())
+
+
+def _in_room(request: Request, room: str) -> Request:
+    return replace(request, command=replace(request.command, slots={**request.command.slots, "room": room}))
 
 
 def _widened(request: Request) -> Request:
@@ -123,13 +144,17 @@ def _one(request: Request, appliance: Appliance, state: str) -> str:
     trait, matches = shown
     actual = _SHOWN[trait][0 if _is_positive(trait, appliance.state[trait]) else 1]
     what = spoken_names(request, [appliance])
-    return request.say("yes_state" if matches else "no_state", what=what, state=actual, count=1)
+    return request.say(
+        "yes_state" if matches else "no_state", what=what, state=actual, count=grammatical_number(request, appliance)
+    )
 
 
 def _many(request: Request, target: Target, matching: Sequence[Appliance], state: str, question: str) -> str:
     kind = target.kind or "appliance"
     where = None if target.room in (None, EVERYWHERE) else room_name(request, target.room)
     values = {"kind": kind, "room": where, "state": state, "count": len(matching)}
+    if question == "one" and state in LOOSE_STATES:
+        question = "any"
     if question in ("all", "one"):
         if len(matching) == len(target.appliances):
             return request.say("all_are", **values)
@@ -141,6 +166,18 @@ def _many(request: Request, target: Target, matching: Sequence[Appliance], state
         return request.say("count_are", what=spoken_names(request, matching), **values)
     key = "which_are" if question == "which" else "some_are"
     return request.say(key, what=spoken_names(request, matching), **values)
+
+
+_VALUE_REPLIES: dict[Trait, str] = {
+    Trait.TEMPERATURE: "value_degrees",
+    Trait.CURRENT_TEMPERATURE: "value_degrees",
+    Trait.COLOR: "value_text",
+    Trait.MODE: "value_text",
+    Trait.COLOR_TEMPERATURE: "value_kelvin",
+    Trait.POWER: "value_watts",
+    Trait.POSITION: "value_open",
+}
+"""How a value is said; percent for the rest."""
 
 
 def ask_value(request: Request) -> Plan:
@@ -185,25 +222,24 @@ def _values(request: Request, trait: Trait, target: Target) -> str:
 
 
 def _value(request: Request, trait: Trait, appliance: Appliance) -> str:
-    what, value = spoken_names(request, [appliance]), appliance.state[trait]
-    if trait in _SHOWN and trait is not Trait.MODE and trait is not Trait.POSITION:
-        return request.say("value_state", what=what, state=_SHOWN[trait][0 if value else 1])
+    value, count = appliance.state[trait], grammatical_number(request, appliance)
+    what = spoken_names(request, [appliance])
+    state = _state_word(trait, appliance)
+    if state is not None:
+        return request.say("value_state", what=what, state=state, count=count)
     if trait is Trait.MODE and value in NAMED_MODES:
-        return request.say("value_mode", what=what, mode=value)
+        return request.say("value_mode", what=what, mode=value, count=count)
+    return request.say(_VALUE_REPLIES.get(trait, "value_percent"), what=what, value=value, count=count)
+
+
+def _state_word(trait: Trait, appliance: Appliance) -> str | None:
+    """The word for a value that has one: "on", "closed"; None for one that is said as a number or a name."""
+    value = appliance.state[trait]
     if trait is Trait.BRIGHTNESS and appliance.state.get(Trait.ON) is False:
-        return request.say("value_state", what=what, state="off")
-    if trait is Trait.POSITION and value in (0, 100):
-        return request.say("value_state", what=what, state="open" if value else "closed")
-    key = {
-        Trait.TEMPERATURE: "value_degrees",
-        Trait.CURRENT_TEMPERATURE: "value_degrees",
-        Trait.COLOR: "value_text",
-        Trait.MODE: "value_text",
-        Trait.COLOR_TEMPERATURE: "value_kelvin",
-        Trait.POWER: "value_watts",
-        Trait.POSITION: "value_open",
-    }.get(trait, "value_percent")
-    return request.say(key, what=what, value=value)
+        return "off"
+    if trait is Trait.MODE or trait not in _SHOWN or (trait is Trait.POSITION and value not in (0, 100)):
+        return None
+    return _SHOWN[trait][0 if value else 1]
 
 
 def _ask_main(request: Request) -> Plan:

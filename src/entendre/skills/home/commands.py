@@ -60,16 +60,12 @@ def _lets_in(action: SetTrait, kind: str) -> bool:
 
 def turn_on(request: Request) -> Plan:
     """Switch on; what has no switch does what comes nearest."""
-    return perform(request, _switched_on, _on_reply(request), _switch_kinds(request))
+    return perform(request, lambda each: _switched_on(each) or _slid(each, 100), "turned_on", _switch_kinds(request))
 
 
 def turn_off(request: Request) -> Plan:
     """Switch off; what has no switch does what comes nearest."""
-    return perform(request, _switched_off, "turned_off", _switch_kinds(request))
-
-
-def _on_reply(request: Request) -> str:
-    return "done" if text(request, "kind") == "lock" else "turned_on"
+    return perform(request, lambda each: _switched_off(each) or _slid(each, 0), "turned_off", _switch_kinds(request))
 
 
 def _switch_kinds(request: Request) -> tuple[str, ...]:
@@ -99,8 +95,6 @@ def _started(appliance: Appliance, running: bool) -> SetTrait | None:
         return SetTrait(appliance.id, Trait.CLEANING, running)
     if Trait.PLAYING in appliance.traits:
         return SetTrait(appliance.id, Trait.PLAYING, running)
-    if appliance.kind == "valve" and Trait.POSITION in appliance.traits:
-        return SetTrait(appliance.id, Trait.POSITION, 100 if running else 0)
     return None
 
 
@@ -129,9 +123,13 @@ def close(request: Request) -> Plan:
     return perform(request, lambda appliance: _moved(appliance, 0), "closed", _OPENABLE)
 
 
+def _slid(appliance: Appliance, percent: int) -> SetTrait | None:
+    return SetTrait(appliance.id, Trait.POSITION, percent) if Trait.POSITION in appliance.traits else None
+
+
 def _moved(appliance: Appliance, percent: int) -> SetTrait | None:
     if Trait.POSITION in appliance.traits:
-        return SetTrait(appliance.id, Trait.POSITION, percent)
+        return _slid(appliance, percent)
     if Trait.LOCKED in appliance.traits and percent:
         return SetTrait(appliance.id, Trait.LOCKED, False)
     return None

@@ -27,8 +27,8 @@ STEPS: dict[Trait, float] = {
     Trait.COLOR_TEMPERATURE: 500,
     Trait.TEMPERATURE: 1,
     Trait.HUMIDITY: 5,
-    Trait.POSITION: 25,
-    Trait.SPEED: 25,
+    Trait.POSITION: 20,
+    Trait.SPEED: 20,
     Trait.VOLUME: 10,
 }
 """How much "a bit more" is, in the trait's unit; temperatures in °C."""
@@ -73,10 +73,11 @@ _VALUE_SLOTS: tuple[tuple[str, Trait | None], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The value that was said, and the trait if the words named one."""
+    """The value that was said, and the trait if the words named one. `bare`: a number that may be of any unit."""
 
     trait: Trait | None
     value: TraitValue
+    bare: bool = False
 
 
 def _wish(request: Request) -> Wish | None:
@@ -85,7 +86,7 @@ def _wish(request: Request) -> Wish | None:
         value = request.command.slots.get(slot)
         if value is not None and isinstance(value, bool | int | float | str):
             named = trait or (Trait(said) if said else None)
-            return Wish(named, value)
+            return Wish(named, value, bare=slot == "temperature")
     return None
 
 
@@ -113,6 +114,8 @@ def _kinds_by_value(request: Request) -> tuple[str, ...]:
 
 def _set_action(appliance: Appliance, wish: Wish) -> SetTrait | None:
     trait = wish.trait or _level_trait(appliance)
+    if trait is Trait.TEMPERATURE and trait not in appliance.traits and wish.bare:
+        trait = _level_trait(appliance)
     if trait is Trait.COLOR_TEMPERATURE and trait not in appliance.traits and Trait.COLOR in appliance.traits:
         warm = isinstance(wish.value, int | float) and wish.value < WARM_WHITE_BELOW_KELVIN
         return SetTrait(appliance.id, Trait.COLOR, "warmwhite" if warm else "coolwhite")
@@ -214,5 +217,6 @@ def _step_reply(request: Request, target: Target, action: AdjustTrait) -> str:
         Trait.BRIGHTNESS: "brighter" if up else "dimmer",
         Trait.TEMPERATURE: "warmer" if up else "cooler",
         Trait.COLOR_TEMPERATURE: "whiter" if up else "yellower",
+        Trait.POSITION: "opened_more" if up else "closed_more",
     }.get(action.trait, "raised" if up else "lowered")
     return request.say(key, what=describe(request, target))

@@ -37,8 +37,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 """A word for a kind also means its relatives, when the exact kind is missing where it was asked for."""
 
-NOT_EVERYTHING = frozenset({"camera", "lock", "garage_door", "gate", "door", "window", "valve", "sensor", "speaker"})
-"""What "everything" leaves alone: safety, and what has nothing to switch."""
+NOT_EVERYTHING = frozenset(
+    {*COVERS, "thermostat", "camera", "lock", "garage_door", "gate", "door", "window", "valve", "sensor", "speaker"}
+)
+"""What switching "everything" leaves alone: safety, the heating, and what has nothing to switch."""
+
+CENTRAL_KIND = "thermostat"
 
 ONE_OF_A_KIND = frozenset({"lock", "garage_door", "gate", "door", "valve", "vacuum"})
 """Kinds of which a bare word means one: with several of them, ask which."""
@@ -60,10 +64,13 @@ class Target:
         return Target(tuple(appliances), self.kind, self.room, self.everything)
 
 
-def find(request: Request, able: Able, fallback_kinds: Sequence[str] = ()) -> Target | Plan:
+def find(
+    request: Request, able: Able, fallback_kinds: Sequence[str] = (), spared: frozenset[str] = NOT_EVERYTHING
+) -> Target | Plan:
     """The appliances of a command that are able to do it, or the plan that says why there are none.
 
-    `fallback_kinds`: what a command without a name or kind is about, best first.
+    `fallback_kinds`: what a command without a name or kind is about, best first; `spared`: kinds that "everything"
+    leaves out.
     """
     slots = request.command.slots
     if slots.get("appliance"):
@@ -71,7 +78,7 @@ def find(request: Request, able: Able, fallback_kinds: Sequence[str] = ()) -> Ta
     if text(request, "name"):
         return Plan(request.say("not_found", name=text(request, "name")), refusal=True)
     if flag(request, "everything"):
-        return _everything(request, able)
+        return _everything(request, able, spared)
     kind = text(request, "kind")
     if kind is not None:
         return _of_kinds(request, able, (kind,))
@@ -129,11 +136,11 @@ def which(request: Request, options: list[Appliance]) -> Target | Plan:
     return Plan(request.say("which_one", names=names[: MAX_NAMES_SPOKEN + 1]), expects_reply=True, refusal=True)
 
 
-def _everything(request: Request, able: Able) -> Target | Plan:
+def _everything(request: Request, able: Able, spared: frozenset[str]) -> Target | Plan:
     said = text(request, "room")
     rooms = None if said is None else room_ids(request, said)
     scope = _in_rooms(request.world.home.appliances, rooms)
-    found = [each for each in scope if able(each) and each.kind not in NOT_EVERYTHING]
+    found = [each for each in scope if able(each) and each.kind not in spared]
     found = _without_exceptions(request, found)
     if not found:
         return _none(request, None, said)
@@ -164,6 +171,7 @@ def _of_kinds(request: Request, able: Able, kinds: tuple[str, ...]) -> Target | 
     if said is None:
         return _elsewhere(request, usable, kinds)
     found = _first_family(_in_rooms(usable, room_ids(request, said)), kinds)
+    found = found or _central(usable, kinds)
     if not found:
         return _none(request, kinds[0] if kinds else None, said)
     return _group(request, found, kinds, said)
@@ -180,6 +188,12 @@ def _elsewhere(request: Request, usable: Sequence[Appliance], kinds: tuple[str, 
         if exact:
             return Plan(request.say("which_room", kind=kind), expects_reply=True, refusal=True)
     return _none(request, kinds[0] if kinds else None, None)
+
+
+def _central(usable: Sequence[Appliance], kinds: tuple[str, ...]) -> list[Appliance]:
+    """The home's only thermostat heats a room that has none of its own."""
+    thermostats = [appliance for appliance in usable if appliance.kind == CENTRAL_KIND]
+    return thermostats if kinds[:1] == (CENTRAL_KIND,) and len(thermostats) == 1 else []
 
 
 def _group(request: Request, found: list[Appliance], kinds: tuple[str, ...], room: str | None) -> Target | Plan:
@@ -270,7 +284,16 @@ def is_floor(request: Request, said: str | None) -> bool:
 def spoken_names(request: Request, appliances: Sequence[Appliance]) -> str:
     """Appliances by name, joined as the language does."""
     names = [request.say("the_name", name=name_in(each.names, request.language)) for each in appliances]
+    if len(names) > MAX_NAMES_SPOKEN + 1:
+        names[MAX_NAMES_SPOKEN:] = [request.say("more", count=len(names) - MAX_NAMES_SPOKEN)]
     return request.say("joined", names=names)
+
+
+def grammatical_number(request: Request, appliance: Appliance) -> int:
+    """2 for a name that ends as its kind's plural does ("bedroom curtains"), so that a reply can agree with it."""
+    plural = request.say("kind_word", kind=appliance.kind).casefold().split()
+    name = name_in(appliance.names, request.language).casefold().split()
+    return 2 if name[-1:] == plural[-1:] else 1
 
 
 def _name_with_room(request: Request, appliance: Appliance) -> str:

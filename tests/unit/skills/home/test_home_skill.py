@@ -332,7 +332,7 @@ async def test_scenes() -> None:
             "The kitchen light is at 100 percent.",
         ),
         ("HomeAskValue", {"trait": "brightness", "appliance": ["desk_lamp"]}, "The desk lamp is off."),
-        ("HomeAskValue", {"trait": "position", "appliance": ["bedroom_curtains"]}, "The bedroom curtains is closed."),
+        ("HomeAskValue", {"trait": "position", "appliance": ["bedroom_curtains"]}, "The bedroom curtains are closed."),
         ("HomeAskValue", {"trait": "mode", "appliance": ["thermostat"]}, "The thermostat is set to heating."),
         ("HomeAskValue", {"trait": "battery", "appliance": ["vacuum"]}, "The vacuum is at 100 percent."),
         ("HomeAskValue", {"appliance": ["front_door"]}, "The front door is locked."),
