@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hassil.intents import Intents, TextSlotList
+from hassil.intents import Intents, SlotList, TextSlotList
 from hassil.recognize import recognize_best
 from home_assistant_intents import get_intents
 
@@ -25,8 +25,8 @@ ROOM_COUNT = 6
 OURS_ROUNDS, HASSIL_ROUNDS = 20, 3
 ROOMS = ("Kitchen", "Bedroom", "Living Room", "Bathroom", "Hallway", "Office")
 THINGS = (
-    "Ceiling Light", "Floor Lamp", "Desk Lamp", "Table Lamp", "Fan", "Heater", "Coffee Machine", "Window Blind", "Radio",
-    "Night Light", "Humidifier",
+    "Ceiling Light", "Floor Lamp", "Desk Lamp", "Table Lamp", "Fan", "Heater", "Coffee Machine", "Window Blind", 
+    "Radio", "Night Light", "Humidifier",
 )  # fmt: skip
 SENTENCES = (
     "turn on the kitchen ceiling light",
@@ -98,7 +98,7 @@ def _hassil(count: int) -> list[float]:
     assert document is not None
     intents = Intents.from_dict(document)
     tuples = [(name, name, {"domain": "light"}) for name, _ in names(count - ROOM_COUNT)]
-    slot_lists = {
+    slot_lists: dict[str, SlotList] = {
         "name": TextSlotList.from_tuples(tuples, name="name"),
         "area": TextSlotList.from_strings(ROOMS, name="area"),
         "floor": TextSlotList.from_strings(["Upstairs"], name="floor"),

@@ -76,7 +76,7 @@ class State:
         return self._filled
 
     def supplied(self, costs: Mapping[str, float]) -> tuple[tuple[State, float], ...]:
-        """The states after each word of `costs` that may come next, with its cost. `costs` is the same at every call."""
+        """The states after each word of `costs` that may come next, and its cost. `costs` must never change."""
         if self._supplied is None:
             found = ((self.move(word), costs[word]) for word in self.words & costs.keys())
             self._supplied = tuple((target, cost) for target, cost in found if target is not None)
@@ -133,6 +133,17 @@ class Automaton:
         self.arcs[source].setdefault(symbol, []).append(target)
         if isinstance(symbol, str):
             self.vocabulary.add(symbol)
+
+    def warm(self, costs: Mapping[str, float]) -> None:
+        """Find the first moves of every sentence ahead of the first one."""
+        start = self.start
+        start.supplied(costs)
+        symbols: list[Symbol] = [*start.words, *start.slots]
+        for symbol in symbols:
+            state = start.move(symbol)
+            if state is not None:
+                state.filled()
+                state.supplied(costs)
 
     def split(self, text: str) -> tuple[str, ...]:
         """The words of a piece of template text."""

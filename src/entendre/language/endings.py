@@ -14,6 +14,8 @@ from entendre.language.times import ClockTime
 from entendre.language.values import NAMED, Values
 
 MAX_OPEN_WAITING = 3
+WAITING_SLOTS = frozenset({"item", "text"})
+"""Open slots after which people pause before they go on; in a name they do not."""
 
 
 def completeness_of(
@@ -58,7 +60,7 @@ def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Value
 
 
 def _alive(search: Search, values: Values, open_words: int) -> bool:
-    """Whether some template goes on after these words; an open slot of more than `open_words` that waits says little."""
+    """Whether some template goes on; an open slot of more than `open_words` that waits says little."""
     if any(_wants_more(reading, len(search.beams) - 1, open_words) for reading in search.beams[-1].values()):
         return True
     asked: set[tuple[str, int]] = set()
@@ -75,6 +77,8 @@ def _alive(search: Search, values: Values, open_words: int) -> bool:
 
 def _wants_more(reading: Reading, end: int, open_words: int) -> bool:
     step, state = reading.steps, reading.state
-    if step is not None and step.slot.kind == OPEN and step.found.end == end and end - step.start > open_words:
-        return False
+    if step is not None and step.slot.kind == OPEN and step.found.end == end:
+        waits = step.start > 0 and step.slot.name in WAITING_SLOTS and end - step.start <= open_words
+        if not waits:
+            return False
     return not state.accepts and bool(state.words or state.slots)

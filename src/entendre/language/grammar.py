@@ -1,4 +1,4 @@
-"""Sentence files of every skill compiled into one automaton, with the closed lists that their slots take values from."""
+"""Sentence files of every skill compiled into one automaton, and the closed lists of their slots into another."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPEN = "*"
 OPEN_SLOTS = frozenset({"item", "text", "name", "query", "list_name", "place"})
 TYPED_SLOTS = frozenset(
     {
-        "duration", "time", "date", "datetime", "days", "number", "ordinal", "percent", "temperature", "color", "kelvin",
-        "appliance", "kind", "room", "scene", "list", "unit",
+        "duration", "time", "date", "datetime", "days", "number", "ordinal", "percent", "temperature", "color",
+        "kelvin", "appliance", "kind", "room", "scene", "list", "unit",
     }
 )  # fmt: skip
 RANGE = "range"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def _met(key: str, wanted: Any, world: World) -> bool:
     return read is not None and bool(read(world)) == bool(wanted)
 
 
-_CONTEXT = {
+_CONTEXT: dict[str, Callable[[World], object]] = {
     "ringing": lambda world: any(timer.ringing for timer in (*world.timers, *world.alarms)),
     "playing": lambda world: world.device.playing,
     "speaking": lambda world: world.device.speaking,
@@ -114,7 +114,7 @@ def narrow(slots: dict[str, Any], world: World, kinds: frozenset[str] | None = N
         chosen = [appliance for appliance in chosen if appliance.kind in kinds]
         if not chosen:
             return False
-    if len(chosen) > 1 and not set(ids) == set(world.mentioned.appliances):
+    if len(chosen) > 1 and set(ids) != set(world.mentioned.appliances):
         chosen = _in_room(chosen, slots.get("room"), world) or _in_room(chosen, world.device.room, world) or chosen
     slots["appliance"] = [appliance.id for appliance in chosen]
     return True

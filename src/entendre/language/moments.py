@@ -106,10 +106,9 @@ class MomentGrammar:
         if pieces.day is None:
             found += [(end, replace(pieces, day=day)) for end, day in self._dates.parse(words, start, now.date())]
         if pieces.clock is None:
-            for end, clock in self._clocks.parse(words, start):
-                if clock.ambiguous and pieces.part is not None:
-                    clock = in_half(clock, pieces.part["half"])
-                found.append((end, replace(pieces, clock=clock)))
+            for end, read in self._clocks.parse(words, start):
+                timed = in_half(read, pieces.part["half"]) if pieces.part is not None else read
+                found.append((end, replace(pieces, clock=timed)))
         if pieces.part is None:
             part = self._clocks.part(words, start)
             if part is not None:

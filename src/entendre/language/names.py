@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entendre.core.home import HomeSnapshot, Names
+from entendre.core.home import HomeSnapshot, ItemList, Names, Scene
 from entendre.language.pack import LanguagePack
 from entendre.language.sounds import SoundIndex
 from entendre.language.tokens import Tokenizer
@@ -60,13 +60,19 @@ class NameIndex:
         for floor_id, floor_names in home.floors.items():
             for words in self._spoken(floor_names):
                 self._add("room", words, floor_id, 0.0)
-        nouns = {"scene": "scene_nouns", "list": "list_nouns"}
-        for kind, things in (("scene", home.scenes), ("list", home.lists)):
+        for kind, things, nouns in (("scene", home.scenes, "scene_nouns"), ("list", home.lists, "list_nouns")):
             for thing in things:
-                for words in self._spoken(thing.names):
-                    self._add(kind, words, thing.id, 0.0)
-                    if len(words) > 1 and words[-1] in self._pack.names.get(nouns[kind], ()):
-                        self._add(kind, words[:-1], thing.id, 0.0)
+                self._add_with_noun(kind, thing, frozenset(self._pack.names.get(nouns, ())))
+        self._add_appliances(home, rooms)
+
+    def _add_with_noun(self, kind: str, thing: Scene | ItemList, nouns: frozenset[str]) -> None:
+        """A scene's or list's names, with and without the word for what it is."""
+        for words in self._spoken(thing.names):
+            self._add(kind, words, thing.id, 0.0)
+            if len(words) > 1 and words[-1] in nouns:
+                self._add(kind, words[:-1], thing.id, 0.0)
+
+    def _add_appliances(self, home: HomeSnapshot, rooms: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
         for appliance in home.appliances:
             for words in self._spoken(appliance.names):
                 self._add("appliance", words, appliance.id, 0.0)

@@ -17,6 +17,7 @@ from entendre.language.sounds import SoundIndex
 from entendre.language.values import Found, Values
 
 FILLER_COST = 0.01
+OPEN_COST, OPEN_FIRST_COST = 0.005, 0.1
 OPEN_WORD_COST = 0.012
 OPEN_SMALL_WORD_COST = 0.02
 SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "datetime": 0.002}
@@ -137,7 +138,7 @@ class Search:
         if slot.kind == OPEN:
             if self._sounds is not None and (position == 0 or reading.supplied):
                 return
-            cost = reading.cost + 0.005
+            cost = reading.cost + (OPEN_COST if position else OPEN_FIRST_COST)
             for end in range(position + 1, len(self._words) + 1):
                 small = self._words[end - 1] in self._data.light
                 cost += OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from entendre.language.automaton import Automaton, Slot, State
+from entendre.language.automaton import Automaton, State
 from entendre.language.numbers import NumberGrammar
 from entendre.language.phrases import Phrases, phrase_set
 from entendre.language.templates import parse_template, slot_by_own_name
@@ -99,15 +99,11 @@ class ClockGrammar:
                     return [(start + 1, hour * 60 + minute)]
             return []
         limit = 24 if kind == "hour" else 59
-        readings = [
+        return [
             (end, value)
             for end, value in self._numbers.parse(words, start)
             if isinstance(value, int) and 0 <= value <= limit
         ]
-        whole = self._numbers.whole(words, start)
-        if whole and kind == "hour" and 20 < whole[1] < 60 and whole[0] - start == 2:
-            return readings + [(start + 1, 20)] if whole[1] > 24 and whole[1] < 30 else readings
-        return readings
 
     def _clock(self, pattern: Mapping[str, Any], values: Mapping[str, int]) -> ClockTime | None:
         if "fixed" in pattern:
@@ -157,6 +153,3 @@ def waking_hours(clock: ClockTime, half: str | None = None) -> int:
         return in_half(clock, half).minutes
     twelve = clock.minutes % 720
     return twelve if twelve >= 6 * 60 else twelve + 720
-
-
-__all__ = ["ClockGrammar", "ClockTime", "Slot", "in_half", "next_occurrence", "waking_hours"]

@@ -45,6 +45,7 @@ class Understander:
         self._suppliable = {
             word: cost + SUPPLY_COST for word, cost in pack.words.light.items() if word not in pack.words.required_light
         }
+        self._grammar.automaton.warm(self._suppliable)
         self._room_lead = phrase_set(pack.names.get("room_lead", ()), self._tokenizer.words)
         self._names = NameIndex(home, pack, self._tokenizer)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)

@@ -34,7 +34,7 @@ def read_yaml(source: Traversable | Path) -> dict[str, Any]:
     try:
         document = yaml.load(source.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as problem:
-        raise InvalidInputError(f"{source.name} is not valid YAML.", detail=str(problem)) from problem
+        raise InvalidInputError(f"{source.name} is not valid YAML.", detail=f"{source.name}: {problem}") from problem
     if not isinstance(document, dict):
         raise InvalidInputError(f"{source.name} must be a mapping.")
     return {str(key): value for key, value in document.items()}
@@ -64,7 +64,7 @@ def load_pack(language: str) -> LanguagePack:
 
 
 def load_sentences(folder: Traversable | Path, language: str) -> SentenceFile | None:
-    """A skill folder's sentences in a language, or its base language; None if it has none. Raises: InvalidInputError."""
+    """A skill folder's sentences in a language or its base; None if it has none. Raises: InvalidInputError."""
     for tag in dict.fromkeys((language, language.split("-")[0])):
         source = folder / f"{tag}.yaml"
         if source.is_file():

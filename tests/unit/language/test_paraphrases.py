@@ -25,6 +25,11 @@ def _part(entries, held_out):
     return [entry for index, entry in enumerate(entries) if (index % 3 == 2) == held_out]
 
 
+def _acts(command):
+    """Whether a command can do anything: one about a thing the home lacks is only refused."""
+    return not (command.skill == "home" and "name" in command.slots)
+
+
 def _verdict(understander, entry):
     text, intents, slots = entry
     found = understander.understand(text, world())
@@ -50,7 +55,7 @@ def test_paraphrases(understander, held_out):
 @pytest.mark.parametrize("held_out", [False, True])
 def test_out_of_scope_is_left_alone(understander, held_out):
     entries = _part(DATA["out_of_scope"], held_out)
-    taken = [text for text in entries if understander.understand(text, world()).commands]
+    taken = [text for text in entries if any(map(_acts, understander.understand(text, world()).commands))]
     assert len(taken) <= 0.04 * len(entries), taken
 
 

@@ -142,10 +142,20 @@ def test_repairs(text, intent, slots):
 @pytest.mark.parametrize(
     "text",
     [
-        "who won the world cup", "turn on the charm", "kill the process", "book me a flight", "do not turn on the kitchen light",
-        "play chess with me", "turn the page", "", "?!", "the the the", "turn on the phone", "light",
+        "who won the world cup",
+        "turn on the charm",
+        "kill the process",
+        "book me a flight",
+        "do not turn on the kitchen light",
+        "play chess with me",
+        "turn the page",
+        "",
+        "?!",
+        "the the the",
+        "turn on the phone",
+        "light",
     ],
-)  # fmt: skip
+)
 def test_nothing_is_better_than_wrong(text):
     assert heard(text) == []
 
@@ -259,17 +269,30 @@ def test_alternatives_are_heard_when_the_first_reading_makes_no_sense():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("turn off the kitchen light", Completeness.COMPLETE), ("stop", Completeness.COMPLETE), ("lights off", Completeness.COMPLETE),
-        ("set a timer for ten minutes", Completeness.EXTENDABLE), ("set a timer", Completeness.EXTENDABLE),
-        ("remind me to call", Completeness.EXTENDABLE), ("wake me at seven", Completeness.EXTENDABLE),
-        ("wake me at seven am", Completeness.COMPLETE), ("turn on the", Completeness.INCOMPLETE),
-        ("turn on the living", Completeness.INCOMPLETE), ("set a timer for", Completeness.INCOMPLETE),
-        ("set a timer for ten", Completeness.INCOMPLETE), ("add milk and", Completeness.INCOMPLETE), ("remind me to", Completeness.INCOMPLETE),
-        ("turn on the lights in", Completeness.INCOMPLETE), ("turn off the fan and", Completeness.INCOMPLETE),
-        ("could you", Completeness.INCOMPLETE), ("wake me at half past", Completeness.INCOMPLETE), ("turn", Completeness.INCOMPLETE),
-        ("who won the world cup", Completeness.UNKNOWN), ("", Completeness.UNKNOWN), ("turn the fan on", Completeness.COMPLETE),
+        ("turn off the kitchen light", Completeness.COMPLETE),
+        ("stop", Completeness.COMPLETE),
+        ("lights off", Completeness.COMPLETE),
+        ("set a timer for ten minutes", Completeness.EXTENDABLE),
+        ("set a timer", Completeness.EXTENDABLE),
+        ("remind me to call", Completeness.EXTENDABLE),
+        ("wake me at seven", Completeness.EXTENDABLE),
+        ("wake me at seven am", Completeness.COMPLETE),
+        ("turn on the", Completeness.INCOMPLETE),
+        ("turn on the living", Completeness.INCOMPLETE),
+        ("set a timer for", Completeness.INCOMPLETE),
+        ("set a timer for ten", Completeness.INCOMPLETE),
+        ("add milk and", Completeness.INCOMPLETE),
+        ("remind me to", Completeness.INCOMPLETE),
+        ("turn on the lights in", Completeness.INCOMPLETE),
+        ("turn off the fan and", Completeness.INCOMPLETE),
+        ("could you", Completeness.INCOMPLETE),
+        ("wake me at half past", Completeness.INCOMPLETE),
+        ("turn", Completeness.INCOMPLETE),
+        ("who won the world cup", Completeness.UNKNOWN),
+        ("", Completeness.UNKNOWN),
+        ("turn the fan on", Completeness.COMPLETE),
     ],
-)  # fmt: skip
+)
 def test_completeness(text, expected):
     assert ending(text) == expected
 

@@ -41,12 +41,26 @@ def whole(read, text, *more):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("zero", 0), ("twenty five", 25), ("a hundred", 100), ("one hundred and two", 102), ("1,000", 1000), ("3.5", 3.5),
-        ("two thousand and twenty six", 2026), ("one million two hundred thousand", 1_200_000), ("minus two", -2),
-        ("one and a half", 1.5), ("three point one four", 3.14), ("half a dozen", 6), ("ninety nine", 99), ("2 million", 2_000_000),
-        ("three quarters", 0.75), ("seven and three quarters", 7.75), ("twenty-one", 21), ("nineteen", 19),
+        ("zero", 0),
+        ("twenty five", 25),
+        ("a hundred", 100),
+        ("one hundred and two", 102),
+        ("1,000", 1000),
+        ("3.5", 3.5),
+        ("two thousand and twenty six", 2026),
+        ("one million two hundred thousand", 1_200_000),
+        ("minus two", -2),
+        ("one and a half", 1.5),
+        ("three point one four", 3.14),
+        ("half a dozen", 6),
+        ("ninety nine", 99),
+        ("2 million", 2_000_000),
+        ("three quarters", 0.75),
+        ("seven and three quarters", 7.75),
+        ("twenty-one", 21),
+        ("nineteen", 19),
     ],
-)  # fmt: skip
+)
 def test_numbers(text, value):
     assert whole(READ.numbers.parse, text) == value
 
@@ -54,13 +68,29 @@ def test_numbers(text, value):
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("an hour and a half", 5400), ("two and a half minutes", 150), ("90 minutes", 5400), ("1 hour 10 minutes 5 seconds", 4205),
-        ("half an hour", 1800), ("a quarter of an hour", 900), ("three quarters of an hour", 2700), ("ten seconds", 10),
-        ("one hour and ten minutes", 4200), ("two minutes thirty", 150), ("1h", 3600), ("10min", 600), ("a minute", 60),
-        ("one and a half hours", 5400), ("a couple of minutes", 120), ("two hours, ten minutes and five seconds", 7805),
-        ("half a minute", 30), ("an hour and a quarter", 4500), ("a minute and a half", 90), ("1.5 hours", 5400), ("two days", 172_800),
+        ("an hour and a half", 5400),
+        ("two and a half minutes", 150),
+        ("90 minutes", 5400),
+        ("1 hour 10 minutes 5 seconds", 4205),
+        ("half an hour", 1800),
+        ("a quarter of an hour", 900),
+        ("three quarters of an hour", 2700),
+        ("ten seconds", 10),
+        ("one hour and ten minutes", 4200),
+        ("two minutes thirty", 150),
+        ("1h", 3600),
+        ("10min", 600),
+        ("a minute", 60),
+        ("one and a half hours", 5400),
+        ("a couple of minutes", 120),
+        ("two hours, ten minutes and five seconds", 7805),
+        ("half a minute", 30),
+        ("an hour and a quarter", 4500),
+        ("a minute and a half", 90),
+        ("1.5 hours", 5400),
+        ("two days", 172_800),
     ],
-)  # fmt: skip
+)
 def test_durations(text, seconds):
     assert whole(READ.durations.parse, text) == seconds
 
@@ -68,15 +98,31 @@ def test_durations(text, seconds):
 @pytest.mark.parametrize(
     ("text", "time", "ambiguous"),
     [
-        ("half past seven in the evening", "19:30", False), ("quarter to six", "17:45", True), ("seven thirty", "19:30", True),
-        ("7:30", "19:30", True), ("7 pm", "19:00", False), ("7:30pm", "19:30", False), ("noon", "12:00", False),
-        ("midnight", "00:00", False), ("six forty five am", "06:45", False), ("ten past nine", "09:10", True),
-        ("five to twelve", "11:55", True), ("19:05", "19:05", False), ("eight o'clock", "20:00", True), ("half six", "18:30", True),
-        ("twelve thirty am", "00:30", False), ("a quarter past eleven at night", "23:15", False), ("7 a.m.", "07:00", False),
-        ("nine oh five", "09:05", True), ("nine", "09:00", True), ("twenty to four in the afternoon", "15:40", False),
-        ("8 in the morning", "08:00", False), ("six twenty five", "18:25", True), ("twelve", "12:00", True),
+        ("half past seven in the evening", "19:30", False),
+        ("quarter to six", "17:45", True),
+        ("seven thirty", "19:30", True),
+        ("7:30", "19:30", True),
+        ("7 pm", "19:00", False),
+        ("7:30pm", "19:30", False),
+        ("noon", "12:00", False),
+        ("midnight", "00:00", False),
+        ("six forty five am", "06:45", False),
+        ("ten past nine", "09:10", True),
+        ("five to twelve", "11:55", True),
+        ("19:05", "19:05", False),
+        ("eight o'clock", "20:00", True),
+        ("half six", "18:30", True),
+        ("twelve thirty am", "00:30", False),
+        ("a quarter past eleven at night", "23:15", False),
+        ("7 a.m.", "07:00", False),
+        ("nine oh five", "09:05", True),
+        ("nine", "09:00", True),
+        ("twenty to four in the afternoon", "15:40", False),
+        ("8 in the morning", "08:00", False),
+        ("six twenty five", "18:25", True),
+        ("twelve", "12:00", True),
     ],
-)  # fmt: skip
+)
 def test_clock_times(text, time, ambiguous):
     clock = whole(READ.clocks.parse, text)
     assert clock is not None
@@ -87,13 +133,27 @@ def test_clock_times(text, time, ambiguous):
 @pytest.mark.parametrize(
     ("text", "day"),
     [
-        ("today", "2026-11-23"), ("tomorrow", "2026-11-24"), ("the day after tomorrow", "2026-11-25"), ("friday", "2026-11-27"),
-        ("on friday", "2026-11-27"), ("next friday", "2026-12-04"), ("on the 3rd of may", "2027-05-03"), ("in two weeks", "2026-12-07"),
-        ("december 24th", "2026-12-24"), ("the first of january 2028", "2028-01-01"), ("the twenty third", "2026-11-23"),
-        ("in 3 days", "2026-11-26"), ("next week", "2026-11-30"), ("this weekend", "2026-11-28"), ("christmas", "2026-12-25"),
-        ("may third", "2027-05-03"), ("29 february", "2028-02-29"), ("yesterday", "2026-11-22"), ("two weeks from now", "2026-12-07"),
+        ("today", "2026-11-23"),
+        ("tomorrow", "2026-11-24"),
+        ("the day after tomorrow", "2026-11-25"),
+        ("friday", "2026-11-27"),
+        ("on friday", "2026-11-27"),
+        ("next friday", "2026-12-04"),
+        ("on the 3rd of may", "2027-05-03"),
+        ("in two weeks", "2026-12-07"),
+        ("december 24th", "2026-12-24"),
+        ("the first of january 2028", "2028-01-01"),
+        ("the twenty third", "2026-11-23"),
+        ("in 3 days", "2026-11-26"),
+        ("next week", "2026-11-30"),
+        ("this weekend", "2026-11-28"),
+        ("christmas", "2026-12-25"),
+        ("may third", "2027-05-03"),
+        ("29 february", "2028-02-29"),
+        ("yesterday", "2026-11-22"),
+        ("two weeks from now", "2026-12-07"),
     ],
-)  # fmt: skip
+)
 def test_dates(text, day):
     assert whole(READ.dates.parse, text, TODAY) == date.fromisoformat(day)
 
@@ -101,11 +161,17 @@ def test_dates(text, day):
 @pytest.mark.parametrize(
     ("text", "days"),
     [
-        ("every weekday", "mon tue wed thu fri"), ("on mondays and wednesdays", "mon wed"), ("every day", "mon tue wed thu fri sat sun"),
-        ("every friday", "fri"), ("weekends", "sat sun"), ("monday to thursday", "mon tue wed thu"), ("mondays, tuesdays and fridays", "mon tue fri"),
-        ("every monday and friday", "mon fri"), ("friday through monday", "mon fri sat sun"),
+        ("every weekday", "mon tue wed thu fri"),
+        ("on mondays and wednesdays", "mon wed"),
+        ("every day", "mon tue wed thu fri sat sun"),
+        ("every friday", "fri"),
+        ("weekends", "sat sun"),
+        ("monday to thursday", "mon tue wed thu"),
+        ("mondays, tuesdays and fridays", "mon tue fri"),
+        ("every monday and friday", "mon fri"),
+        ("friday through monday", "mon fri sat sun"),
     ],
-)  # fmt: skip
+)
 def test_days(text, days):
     assert whole(READ.dates.days, text) == days.split()
 
@@ -113,13 +179,22 @@ def test_days(text, days):
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        ("tomorrow at eight", "2026-11-24T08:00"), ("in ten minutes", "2026-11-23T08:10"), ("at five", "2026-11-23T17:00"),
-        ("on friday at noon", "2026-11-27T12:00"), ("at eight tomorrow morning", "2026-11-24T08:00"), ("tonight at 9", "2026-11-23T21:00"),
-        ("at nine tonight", "2026-11-23T21:00"), ("tomorrow morning", "2026-11-24T08:00"), ("tomorrow evening at seven", "2026-11-24T19:00"),
-        ("at 7 am", "2026-11-24T07:00"), ("two hours from now", "2026-11-23T10:00"), ("at half past three on the 3rd of may", "2027-05-03T15:30"),
-        ("this evening", "2026-11-23T19:00"), ("tomorrow at 2", "2026-11-24T14:00"),
+        ("tomorrow at eight", "2026-11-24T08:00"),
+        ("in ten minutes", "2026-11-23T08:10"),
+        ("at five", "2026-11-23T17:00"),
+        ("on friday at noon", "2026-11-27T12:00"),
+        ("at eight tomorrow morning", "2026-11-24T08:00"),
+        ("tonight at 9", "2026-11-23T21:00"),
+        ("at nine tonight", "2026-11-23T21:00"),
+        ("tomorrow morning", "2026-11-24T08:00"),
+        ("tomorrow evening at seven", "2026-11-24T19:00"),
+        ("at 7 am", "2026-11-24T07:00"),
+        ("two hours from now", "2026-11-23T10:00"),
+        ("at half past three on the 3rd of may", "2027-05-03T15:30"),
+        ("this evening", "2026-11-23T19:00"),
+        ("tomorrow at 2", "2026-11-24T14:00"),
     ],
-)  # fmt: skip
+)
 def test_moments(text, moment):
     found = whole(READ.moments.parse, text, NOW)
     assert found is not None
