@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -46,7 +47,7 @@ class SatelliteConnection:
         self._conversation_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pong = asyncio.Event()
+        self._sign_of_life = asyncio.Event()
         self._heard_from = False
         self.serving = asyncio.Event()
 
@@ -129,7 +130,7 @@ class SatelliteConnection:
             self._open_conversation()
             await self._stream.send(RunSatellite())
             self._start(self._read())
-            self._start(self._ping())
+            self._start(self._watch())
             await self._failure
         except ConnectionEndedError as error:
             if error.reason == "lost" and not self._heard_from:
@@ -181,8 +182,8 @@ class SatelliteConnection:
         raise ConnectionEndedError("lost", "the satellite closed the connection")
 
     async def _received(self, event: WyomingEvent) -> None:
-        if isinstance(event, Pong):
-            self._pong.set()
+        if isinstance(event, Pong | Info):
+            self._sign_of_life.set()
             return
         if isinstance(event, RunPipeline):
             await self._fit_mode(event)
@@ -205,18 +206,25 @@ class SatelliteConnection:
         self._profile = replace(self._profile, mode=mode)
         self._open_conversation()
 
-    async def _ping(self) -> None:
-        """Ping, and give up on a satellite that once answered and does no longer; old ones never answer."""
-        answered = False
-        while True:
-            self._pong.clear()
-            self._stream.post(Ping(PING_TEXT))
-            try:
-                async with asyncio.timeout(self._settings.pong_within_s):
-                    await self._pong.wait()
-            except TimeoutError:
-                if answered:
-                    raise ConnectionEndedError("silent", "the satellite no longer answers pings") from None
-                return
-            answered = True
-            await asyncio.sleep(self._settings.ping_every_s)
+    async def _watch(self) -> None:
+        """Ask for signs of life: by pings, or by descriptions where pings are unknown (wyoming-satellite 1.0).
+
+        One that has another server may leave our connection open and dead; that too answers nothing.
+        """
+        settings = self._settings
+        knows_pings = await self._answers(Ping(PING_TEXT))
+        while knows_pings or await self._answers(Describe()):
+            await asyncio.sleep(settings.ping_every_s if knows_pings else settings.describe_every_s)
+            if knows_pings and not await self._answers(Ping(PING_TEXT)):
+                break
+        if not self._heard_from:
+            raise ConnectionEndedError("busy", BUSY_MESSAGE)
+        raise ConnectionEndedError("silent", "the satellite no longer answers")
+
+    async def _answers(self, question: WyomingEvent) -> bool:
+        self._sign_of_life.clear()
+        self._stream.post(question)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.pong_within_s):
+                await self._sign_of_life.wait()
+        return self._sign_of_life.is_set()

@@ -48,6 +48,7 @@ class RunnerSettings:
     stable_s: float = 30.0
     ping_every_s: float = 2.0
     pong_within_s: float = 5.0
+    describe_every_s: float = 30.0
     write_within_s: float = 5.0
     reply_lead_s: float = 0.3
     discover: bool = False

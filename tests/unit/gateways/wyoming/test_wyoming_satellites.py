@@ -37,6 +37,7 @@ QUICK = RunnerSettings(
     busy_retry_s=0.03,
     stable_s=0.0,
     ping_every_s=0.02,
+    describe_every_s=0.02,
     pong_within_s=0.2,
     write_within_s=0.2,
 )
@@ -48,6 +49,7 @@ class Box:
     def __init__(self, *, pongs: bool = True, satellite: bool = True, silent: bool = False) -> None:
         self.pongs = pongs
         self.silent = silent
+        self.leaves_open = False
         self.received: list[Event] = []
         self.server: Handler | None = None
         self.port = 0
@@ -75,6 +77,8 @@ class Handler(AsyncEventHandler):
             await self.write_event(self.box.info.event())
             return True
         if self.box.server is not None and self.box.server is not self:
+            if self.box.leaves_open:
+                await asyncio.sleep(0.5)
             return False
         self.box.server = self
         if Ping.is_type(event.type) and self.box.pongs:
@@ -223,6 +227,17 @@ async def test_a_satellite_of_another_server_is_reported_and_taken_over_when_fre
     assert [record.message for record in caplog.records].count("satellite busy") == 1
 
 
+async def test_a_second_connection_that_is_left_open_and_dead_is_reported_too(factory: Any) -> None:
+    box = Box(pongs=False)
+    box.leaves_open = True
+    hasty = replace(QUICK, pong_within_s=0.05)
+    async with switched_on(box), running(factory, at(box), settings=hasty) as first:
+        await settled(lambda: status_of(first).state == "serving")
+        async with running(factory, at(box), settings=hasty) as second:
+            await settled(lambda: status_of(second).state == "busy")
+        assert status_of(first).connections == 1
+
+
 async def test_a_service_that_is_no_satellite_is_left_alone(factory: Any) -> None:
     box = Box(satellite=False)
     async with switched_on(box), running(factory, at(box)) as runner:
@@ -241,6 +256,7 @@ async def test_silent_ones_are_given_up_and_block_nobody(factory: Any) -> None:
         await settled(lambda: [status.state for status in runner.statuses()][1:] == ["serving", "serving"])
         await settled(lambda: runner.statuses()[0].state == "silent")
         stalled.pongs = False
+        stalled.silent = True
         await settled(lambda: runner.statuses()[1].state == "silent")
         assert runner.statuses()[2].state == "serving"
         assert runner.statuses()[2].connections == 1
