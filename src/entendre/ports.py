@@ -7,6 +7,7 @@ only the async ports.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -15,6 +16,10 @@ from entendre.core.home import Names
 
 Cancelled = Callable[[], bool]
 """Asked between steps of an inference; True means stop now and raise `InferenceCancelled`."""
+
+
+INFERENCE_OWNER: ContextVar[str] = ContextVar("inference_owner", default="")
+"""Whose inference is asked for: a conversation sets it to an id of its own, so that the pool serves all in turn."""
 
 
 class InferenceCancelled(Exception):

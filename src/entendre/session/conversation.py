@@ -11,6 +11,7 @@ from functools import partial
 
 from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
 from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError
+from entendre.ports import INFERENCE_OWNER
 from entendre.session.answering import Answering
 from entendre.session.api import (
     DeviceLink,
@@ -165,6 +166,7 @@ class LiveConversation:
 
     async def run(self) -> None:
         """Serve until closed. A client that does not take its events ends it with OverloadedError."""
+        INFERENCE_OWNER.set(self._assistant.new_id())
         try:
             await self._start()
             while not (self._closing and self._settled()):

@@ -12,20 +12,16 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from entendre.core.audio import Samples
 from entendre.core.errors import OverloadedError
-from entendre.ports import Cancelled, InferenceCancelled, RecognizerEngine, Transcript, VoiceEngine
+from entendre.ports import INFERENCE_OWNER, Cancelled, InferenceCancelled, RecognizerEngine, Transcript, VoiceEngine
 
 T = TypeVar("T")
 WAITING_JOBS_LIMIT = 256
 JOBS_PER_OWNER_LIMIT = 16
-
-OWNER: ContextVar[str] = ContextVar("inference_owner", default="")
-"""Whose inference this is: a session sets it to its conversation's id, so that turns are shared fairly."""
 
 
 class Urgency(IntEnum):
@@ -121,7 +117,7 @@ class InferencePool:
 
     def submit(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> Job[T]:
         """Queue work from the event loop; never blocks. Raises: OverloadedError."""
-        job = Job(work, urgency, OWNER.get(), self._drop)
+        job = Job(work, urgency, INFERENCE_OWNER.get(), self._drop)
         with self._ready:
             if self._closed:
                 raise OverloadedError("The server is stopping.")

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from entendre.core.errors import OverloadedError
-from entendre.ports import Cancelled, InferenceCancelled
-from entendre.speech.pool import OWNER, InferencePool, Job, PooledVoice, Urgency
+from entendre.ports import INFERENCE_OWNER, Cancelled, InferenceCancelled
+from entendre.speech.pool import InferencePool, Job, PooledVoice, Urgency
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_owners_take_turns(pool: InferencePool) -> None:
     order: list[str] = []
     jobs = []
     for owner, text in (("greedy", "g1"), ("greedy", "g2"), ("greedy", "g3"), ("modest", "m1")):
-        OWNER.set(owner)
+        INFERENCE_OWNER.set(owner)
         jobs.append(pool.submit(lambda _, text=text: order.append(text)))
     gate.leave.set()
     await asyncio.gather(blocker.outcome, *(job.outcome for job in jobs))
