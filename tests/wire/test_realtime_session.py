@@ -148,3 +148,14 @@ def test_a_session_update_needs_a_session() -> None:
     received = RealtimeCodec("c").receive('{"type":"session.update"}')
     assert not isinstance(received, ProtocolFailed)
     assert isinstance(received.event, Rejected) and received.event.code == "missing_required_parameter"
+
+
+def test_empty_parts_of_the_audio_settings_change_nothing() -> None:
+    assert after({"audio": {}}) == after({"audio": {"input": {}, "output": {}}}) == SessionConfig()
+
+
+def test_a_tool_nested_to_the_limit_of_the_parser_does_not_raise() -> None:
+    for depth in range(880, 1_000, 5):
+        parameters = '{"a":' * depth + "1" + "}" * depth
+        text = '{"type":"session.update","session":{"tools":[{"name":"f","parameters":' + parameters + "}]}}"
+        assert isinstance(RealtimeCodec("c").receive(text), Received | ProtocolFailed)
