@@ -151,7 +151,7 @@ def _wait_until_ready(server: RunningServer) -> None:
         if server.process.poll() is not None:
             pytest.fail(f"the server ended with {server.process.returncode}:\n{server.log[-4000:]}")
         try:
-            with urllib.request.urlopen(f"{server.url}/healthz", timeout=1) as answer:
+            with urllib.request.urlopen(f"{server.url}/readyz", timeout=1) as answer:
                 json.load(answer)
                 return
         except (OSError, urllib.error.URLError, json.JSONDecodeError):

@@ -29,14 +29,6 @@ def refused(tmp_path: Path, *arguments: str) -> str:
     return done.stderr
 
 
-def ask(url: str, text: str) -> dict[str, Any]:
-    body = json.dumps({"text": text, "act": True}).encode()
-    request = urllib.request.Request(f"{url}/v1/ask", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        document: dict[str, Any] = json.load(answer)
-    return document
-
-
 def test_it_stops_on_sigterm_within_a_second_or_two(serve: Callable[..., Any]) -> None:
     server = serve(*QUIET)
     started = time.monotonic()
@@ -47,9 +39,9 @@ def test_it_stops_on_sigterm_within_a_second_or_two(serve: Callable[..., Any]) -
 
 def test_two_servers_do_not_share_a_port(serve: Callable[..., Any], tmp_path: Path) -> None:
     server = serve(*QUIET)
-    said = (
-        refused(tmp_path / "other", *QUIET, "--port", str(server.port)) if (tmp_path / "other").mkdir() is None else ""
-    )
+    elsewhere = tmp_path / "other"
+    elsewhere.mkdir()
+    said = refused(elsewhere, *QUIET, "--port", str(server.port))
     assert "[configuration]" in said
     assert str(server.port) in said
 

@@ -64,6 +64,17 @@ async def spoken(url: str, key: str, text: str, language: str) -> Recording:
     return Recording(text, text, samples, VOICE_RATE_HZ, find_ends(samples, VOICE_RATE_HZ))
 
 
+async def reset(url: str, key: str, language: str) -> None:
+    """Take back what was started, so that no timer rings into a later measurement. Raises: ConnectionFailedError."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for text in sentences_with_pauses(language)["reset"]:
+            body = {"text": text, "language": language, "act": True}
+            async with http.post(f"{url}/v1/ask", json=body) as answer:
+                if answer.status != 200:
+                    raise ConnectionFailedError(f"The server could not be reset: {answer.status}.")
+
+
 def with_pause(first: Recording, second: Recording, pause_s: float) -> Recording:
     """Two parts of one sentence with a hesitation between them."""
     rate_hz = first.rate_hz
@@ -79,7 +90,7 @@ def sentences_with_pauses(language: str) -> dict[str, Any]:
     """The sentences of the pause test, with the lengths of the pauses."""
     file = resources.files("entendre.bench") / "data" / f"pauses.{language}.json"
     if not file.is_file():
-        return {"pauses_s": [], "sentences": []}
+        return {"reset": [], "pauses_s": [], "sentences": []}
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return document
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entendre.bench.clips import Recording, recordings_of, sentences_with_pauses, spoken, with_pause
+from entendre.bench.clips import Recording, recordings_of, reset, sentences_with_pauses, spoken, with_pause
 from entendre.bench.ends import write_ends
 from entendre.bench.figures import medians, percentile
 from entendre.bench.machine import describe_machine, resident_bytes
@@ -82,6 +82,7 @@ async def _one(options: GapOptions, server: MeasuredServer, recording: Recording
     async with client, Talker(client, chunk_s=CHUNK_S) as talker:
         await asyncio.sleep(LEAD_S)
         turn = await talker.say(clip)
+    await reset(server.url, options.key, options.language)
     show(describe_turn(turn))
     return turn
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entendre.bench.clips import recordings_of, sentences_with_pauses, spoken
+from entendre.bench.clips import recordings_of, reset, sentences_with_pauses, spoken
 from entendre.bench.figures import percentile
 from entendre.bench.machine import cpu_s, describe_machine, resident_bytes
 from entendre.bench.server import MeasuredServer, measured_server
@@ -26,6 +26,8 @@ PAUSE_S = (1.0, 3.0)
 """How long a speaker is silent between a reply and the next command."""
 RAMP_S = 4.0
 """Speakers begin within this time, not all at once."""
+RESET_EVERY_S = 5.0
+"""Timers that speakers start are cancelled this often, before the shortest of them rings."""
 SEED = 11
 FIRST_GUESS = 8
 FINEST_STEP = 4
@@ -134,7 +136,10 @@ async def _try(
         _speaker(options, server, clips, random.Random(chance.random()), until_s, chance.uniform(0, RAMP_S))
         for _ in range(count)
     ]
+    quieting = asyncio.create_task(_quieten(options, server))
     outcomes = await asyncio.gather(*speakers)
+    quieting.cancel()
+    await asyncio.gather(quieting, return_exceptions=True)
     wall_s = time.monotonic() - before[2]
     turns = [turn for each, _ in outcomes for turn in each]
     result = LoadResult(
@@ -149,6 +154,12 @@ async def _try(
     )
     show(f"{count:4} conversations: {result.document()}")
     return result
+
+
+async def _quieten(options: LoadOptions, server: MeasuredServer) -> None:
+    while True:
+        await asyncio.sleep(RESET_EVERY_S)
+        await reset(server.url, options.key, options.language)
 
 
 async def _speaker(

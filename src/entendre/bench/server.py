@@ -72,7 +72,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log_file: Path) -> None:
     while time.monotonic() < deadline_s and process.poll() is None:
         with (
             contextlib.suppress(OSError, json.JSONDecodeError),
-            urllib.request.urlopen(f"{url}/healthz", timeout=1) as answer,
+            urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer,
         ):
             json.load(answer)
             return

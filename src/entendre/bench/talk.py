@@ -137,7 +137,8 @@ def note(turn: Turn, event: dict[str, Any], now_s: float) -> None:
     """Enter one event of the server, received at `now_s`, into a turn."""
     early = now_s < turn.true_end_s - EARLY_S
     match event["type"]:
-        case "response.output_audio.delta":
+        # What is said before any words were heard is no reply to them: a timer rings.
+        case "response.output_audio.delta" if turn.transcript:
             if turn.first_audio_s is None:
                 turn.first_audio_s = now_s
             turn.cut_off |= early
@@ -145,11 +146,11 @@ def note(turn: Turn, event: dict[str, Any], now_s: float) -> None:
             transcript = str(event.get("transcript") or "").strip()
             turn.transcript = f"{turn.transcript} {transcript}".strip()
             turn.cut_off |= early and bool(transcript)
-        case "response.created":
+        case "response.created" if turn.transcript:
             turn.cut_off |= early
-        case "response.output_audio_transcript.done":
+        case "response.output_audio_transcript.done" if turn.transcript:
             turn.reply = str(event.get("transcript") or "")
-        case "response.done":
+        case "response.done" if turn.transcript:
             turn.replied = True
             _finish(turn, early)
         case name if name == TURN_EVENT and event.get("stage") == "understood":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
+import contextlib
+import io
 import json
 import os
 import sys
@@ -89,8 +90,24 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
         from entendre.bench.idle import IdleOptions, measure_idle
 
         return _run(measure_idle(IdleOptions(args.connections, _key()), _show))
-    report: dict[str, Any] = importlib.import_module(f"entendre.bench.{kind}").measure()
-    return report
+    return _timed(kind)
+
+
+def _timed(kind: str) -> dict[str, Any]:
+    """The benchmarks without a server."""
+    from entendre.bench.machine import describe_machine
+
+    report: dict[str, Any]
+    if kind == "understand":
+        from entendre.bench.understand import run as measure_understanding
+
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints by itself what is printed below
+            report = measure_understanding(json=True)
+    else:
+        from entendre.bench.store import measure as measure_store
+
+        report = measure_store()
+    return {"machine": describe_machine()} | report
 
 
 def _run(measurement: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -63,8 +63,15 @@ def test_noise_before_the_speech_is_no_cut_off() -> None:
     assert not turn.trace
 
 
+def test_a_timer_that_rings_meanwhile_is_no_reply() -> None:
+    turn = turn_after((100.2, {"type": "response.created"}), (100.3, AUDIO), (100.9, DONE), (101.6, heard("stop")))
+    assert not turn.cut_off
+    assert turn.first_audio_s is None
+    assert not turn.replied
+
+
 def test_parts_add_up_where_they_do_not_overlap() -> None:
-    turn = turn_after((101.63, AUDIO), (102.5, DONE), (102.5, ENDED))
+    turn = turn_after((101.6, heard("stop")), (101.63, AUDIO), (102.5, DONE), (102.5, ENDED))
     parts = parts_of(turn)
     assert parts["wait"] == pytest.approx(0.3)
     assert parts["recognition"] == pytest.approx(0.08)
