@@ -7,12 +7,14 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,12 +26,8 @@ OK, OPTIONAL, MISSING = "ok", "optional", "missing"
 _MARKS = {OK: "ok      ", OPTIONAL: "optional", MISSING: "MISSING "}
 LEAST_FREE_BYTES = 500 * 10**6
 CONNECT_S = 2.0
-_EXTRAS: dict[str, tuple[str, ...]] = {
-    "speech": ("ctranslate2", "onnxruntime", "earshot", "hibari", "pymicro_wakeword", "soundfile", "soxr"),
-    "mqtt": ("aiomqtt",),
-    "wyoming": ("zeroconf",),
-    "speaker": ("sounddevice",),
-}
+_EXTRAS = ("speech", "mqtt", "wyoming", "speaker")
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([a-z]+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +92,22 @@ def _extras(settings: Settings) -> Iterator[Check]:
         "mqtt": bool(settings.home.mqtt_url),
         "wyoming": settings.wyoming.discover,
     }
-    for extra, modules in _EXTRAS.items():
-        absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    required = [found.groups() for line in metadata.requires("entendre") or () if (found := _REQUIREMENT.match(line))]
+    for extra in _EXTRAS:
+        absent = [package for package, where in required if where == extra and not _installed(package)]
         if not absent:
             yield Check(f"[{extra}]", OK, "installed")
             continue
         state = MISSING if needed.get(extra) else OPTIONAL
         yield Check(f"[{extra}]", state, f"without {', '.join(absent)}", f"pip install 'entendre[{extra}]'")
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _models(settings: Settings) -> Iterator[Check]:

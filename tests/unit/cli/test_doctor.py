@@ -72,3 +72,12 @@ def test_an_unknown_model_is_found(tmp_path: Path) -> None:
 
 def test_extras_nobody_asked_for_are_optional(tmp_path: Path) -> None:
     assert checks(tmp_path)["[mqtt]"].state in (OK, OPTIONAL)
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entendre.cli.doctor._installed", lambda package: package != "ctranslate2")
+    found = checks(tmp_path)
+    assert found["[speech]"].state == MISSING
+    assert "ctranslate2" in found["[speech]"].found
+    assert "entendre[speech]" in found["[speech]"].remedy
+    assert found["[wyoming]"].state == OK
