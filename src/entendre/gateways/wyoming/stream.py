@@ -94,8 +94,11 @@ class WyomingStream:
 
     async def lost(self) -> None:
         """Wait until the connection is gone, whoever ended it."""
+        await asyncio.shield(self._closed())  # all waiters share one future, which a cancelled waiter would end
+
+    async def _closed(self) -> None:
         with contextlib.suppress(OSError):
-            await asyncio.shield(self._writer.wait_closed())  # all waiters share one future; a cancelled one ends it
+            await self._writer.wait_closed()
 
     async def close(self, last: Error | None = None) -> None:
         """Say a last error if there is one, and end the connection."""
@@ -104,7 +107,7 @@ class WyomingStream:
                 self.post(last)
             async with asyncio.timeout(GOODBYE_S):
                 self._writer.close()
-                await self._writer.wait_closed()
+                await self.lost()
         self.abort()
 
     def abort(self) -> None:
