@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,6 +143,12 @@ def test_the_page_fits_a_narrow_screen(server: Server) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+def made_key(folder: Path) -> str:
+    """A key of the server whose data is in this folder."""
+    command = [sys.executable, "-m", "entendre", "keys", "create", "page", "--data-dir", str(folder / "data")]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder).stdout.strip()
+
+
 def test_a_server_with_keys_asks_for_one(tmp_path: Path) -> None:
     with running_server(tmp_path, "--set", "keys.required=true") as locked:
         playwright = pytest.importorskip("playwright.sync_api")
@@ -152,4 +160,11 @@ def test_a_server_with_keys_asks_for_one(tmp_path: Path) -> None:
             page.locator("#key").press("Enter")
             page.locator("#notice").wait_for()
             assert "key" in page.locator("#notice").inner_text()
+            page.locator("#key").fill(made_key(tmp_path))
+            page.locator("#key").press("Enter")
+            page.locator("#status[data-state=ready]").wait_for()
+            page.locator("#text").fill("what is two plus two")
+            page.locator("#text").press("Enter")
+            page.locator(".answer").wait_for()
+            assert "4" in page.locator(".answer").inner_text()
             browser.close()

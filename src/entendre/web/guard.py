@@ -49,25 +49,26 @@ def _is_loopback(host: str) -> bool:
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in requests that come from where they may come from and carry a key where one is needed."""
     services = request.app[SERVICES]
-    check_host(request.headers.get(hdrs.HOST, ""), services.allowed_hosts)
+    if not services.require_key:
+        check_host(request.headers.get(hdrs.HOST, ""))
     check_origin(request)
     if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES):
         request[PRINCIPAL] = await _principal(request, services)
     return await handler(request)
 
 
-def check_host(host: str, allowed: frozenset[str]) -> None:
-    """Refuse names that are not ours: DNS rebinding makes a stranger's name point here.
+def check_host(host: str) -> None:
+    """Refuse names that are not ours: DNS rebinding makes a stranger's name point here, and its page has no key.
 
     An IP address cannot be rebound. Raises: Fault.
     """
     name = _host_name(host)
-    if "*" in allowed or name in allowed or name == "localhost" or name.endswith(".localhost"):
+    if name == "localhost" or name.endswith(".localhost"):
         return
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        message = "This server does not answer to that host name. Use its address, or add the name to server.hosts."
+        message = "Without API keys this server answers to its IP address and to localhost only."
         raise Fault(403, "host_not_allowed", message) from None
 
 

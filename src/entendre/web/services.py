@@ -83,8 +83,6 @@ class WebServices:
     """Name to kind, "recognizer", "voice" or "assistant", as `/v1/models` lists them."""
     voices: Callable[[], tuple[str, ...]] = tuple
     ready: Callable[[], list[str]] = list
-    allowed_hosts: frozenset[str] = frozenset()
-    """Host names besides IP addresses and localhost that browsers may use; "*" is any."""
     limits: WebLimits = field(default_factory=WebLimits)
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 
