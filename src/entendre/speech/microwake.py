@@ -13,7 +13,7 @@ from entendre.ports import WakeDetection
 
 HOP_SAMPLES = 160
 DEAF_S = 1.0
-"""After a hit the same word is not reported again for so long, nor before its score has fallen: that can take longer."""
+"""After a hit a word is not reported again for so long, nor before its score has fallen, which can take longer."""
 FALLEN = 0.5
 
 
@@ -24,6 +24,7 @@ class MicroWakeStream:
         self._words = words
         self._features = features
         self._heard_samples = 0
+        self._windows = 0
         self._deaf_until: dict[str, int] = {}
 
     def push(self, audio: Samples) -> list[WakeDetection]:
@@ -37,10 +38,12 @@ class MicroWakeStream:
         return found
 
     def _judge(self, window: Any) -> list[WakeDetection]:
+        """Networks look at every `stride`-th window only; what they return in between is no score."""
         found: list[WakeDetection] = []
+        self._windows += 1
         for word, network in self._words:
             score = network.process_streaming_prob(window)
-            if score is None:
+            if score is None or self._windows % network.stride:
                 continue
             deaf = self._heard_samples < self._deaf_until.get(word, 0)
             if not deaf and score < FALLEN * network.probability_cutoff:
@@ -57,6 +60,7 @@ class MicroWakeStream:
         for _, network in self._words:
             network.reset()
         self._heard_samples = 0
+        self._windows = 0
         self._deaf_until.clear()
 
 
