@@ -66,7 +66,8 @@ def _spoken(request: Request, prefix: str = "") -> _Spoken | None:
         return _Spoken(_meant(request, at, f"{prefix}time", on), on)
     said = moment(request, f"{prefix}datetime")
     if said is not None:
-        today = said.date() == wall_now(request).date()
+        # A clock time alone is never past, so a past one of today was said with the word for today.
+        today = said.date() == wall_now(request).date() and said > wall_now(request)
         at = _meant(request, said.time(), f"{prefix}datetime", None if today else said.date())
         return _Spoken(at, None if today else said.date())
     later = after(request)

@@ -91,7 +91,7 @@ def _until_time(request: Request) -> Plan:
 def _until_date(request: Request) -> Plan:
     on = calendar_date(request)
     if on is None:
-        return Plan(request.say("until_ask_date"), expects_reply=True, question="date")
+        return Plan(request.say("until_ask"), expects_reply=True, question="date")
     days = (on - request.world.now.date()).days
     if days == 0:
         return Plan(request.say("until_today"))
@@ -103,18 +103,17 @@ def _until_date(request: Request) -> Plan:
     return Plan(request.say("until_days", count=days))
 
 
+_NOW_REPLIES = {"WeekNumber": "week", "MonthNow": "month", "YearNow": "year"}
+
+
 def _date(request: Request) -> Plan:
     today = request.world.now.date()
+    key = _NOW_REPLIES.get(request.command.intent)
+    if key is not None:
+        return Plan(request.say(key, week=today.isocalendar().week, month=str(today.month), year=today.year))
     on = calendar_date(request) or today
-    values = {
-        "weekday": WEEKDAYS[on.weekday()],
-        "date": on.isoformat(),
-        "month": str(on.month),
-        "year": on.year,
-        "week": on.isocalendar().week,
-    }
-    keys = {"DateNow": "date", "DayOfWeek": "weekday", "WeekNumber": "week", "MonthNow": "month", "YearNow": "year"}
-    return Plan(request.say(f"{keys[request.command.intent]}_{_tense(on, today)}", **values))
+    key = "date" if request.command.intent == "DateNow" else "weekday"
+    return Plan(request.say(f"{key}_{_tense(on, today)}", weekday=WEEKDAYS[on.weekday()], date=on.isoformat()))
 
 
 def _tense(on: date, today: date) -> str:

@@ -66,8 +66,6 @@ def _volume(request: Request) -> Plan:
         percent = number(request, "percent")
         if percent is None:
             return Plan(request.say("volume_ask"), expects_reply=True, question="percent")
-        if not 0 <= percent <= 100:
-            return Plan(request.say("volume_range"), refusal=True)
         return Plan(request.say("volume_set", percent=percent), (SetVolume(round(percent)),))
     by = number(request, "percent")
     step = round(by) if by is not None else _STEPS.get(text(request, "step") or "", STEP_PERCENT)

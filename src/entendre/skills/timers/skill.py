@@ -64,7 +64,7 @@ def _status(request: Request) -> Plan:
 
 def _one_status(say: Say, timer: TimerView, *, named: bool) -> str:
     key = "timer_ringing" if timer.ringing else "timer_paused_left" if timer.paused else "timer_left"
-    label = _label(say, timer) if named else say("timer_this")
+    label = say("timer_that", label=_label(say, timer)) if named else say("timer_this")
     return say(key, duration=_left_s(timer), label=label)
 
 
