@@ -281,6 +281,7 @@ class App:
         if wyoming.service_port:
             from entendre.gateways.wyoming.engines import ServedEngines
             from entendre.gateways.wyoming.service import WyomingService
+            from entendre.gateways.wyoming.settings import ServiceSettings
 
             engines = ServedEngines(
                 recognizer=self.speech.recognizer,
@@ -290,8 +291,11 @@ class App:
                 handle=self._handle,
                 languages=tuple(self.planner.languages),
             )
-            service = WyomingService(engines)
-            await service.start("127.0.0.1", wyoming.service_port)
+            service = WyomingService(
+                engines,
+                ServiceSettings(language=language, allow_unauthenticated_lan=wyoming.allow_unauthenticated_lan),
+            )
+            await service.start(wyoming.service_host, wyoming.service_port)
             self._stack.push_async_callback(service.close)
 
     async def _understand(self, text: str, language: str) -> tuple[Understanding, Plan]:

@@ -87,6 +87,12 @@ class WyomingSettings:
     satellites: tuple[str, ...] = _setting((), "Satellites to dial, each `host:port` or `name@room=host:port`.")
     discover: bool = _setting(False, "Find satellites by zeroconf (extra `wyoming`).")
     service_port: int = _setting(0, "TCP port that serves recognizer, voice, wake word and intents; 0 is off.")
+    service_host: str = _setting(
+        "127.0.0.1", "Address of that service; all but loopback need `allow_unauthenticated_lan`."
+    )
+    allow_unauthenticated_lan: bool = _setting(
+        False, "Serve Wyoming to everybody who reaches `service_host`: the protocol has no authentication."
+    )
 
 
 @dataclass(frozen=True, slots=True)
