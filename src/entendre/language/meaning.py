@@ -58,7 +58,7 @@ def _met(key: str, wanted: Any, world: World) -> bool:
 
 
 _CONTEXT: dict[str, Callable[[World], object]] = {
-    "ringing": lambda world: any(timer.ringing for timer in (*world.timers, *world.alarms)),
+    "ringing": lambda world: any(it.ringing for it in world.timers) or any(it.ringing for it in world.alarms),
     "playing": lambda world: world.device.playing,
     "speaking": lambda world: world.device.speaking,
     "timers": lambda world: world.timers,

@@ -11,8 +11,10 @@ from entendre.language.sounds import SoundIndex
 from entendre.language.tokens import Tokenizer
 
 OTHER_FORM_COST = 0.01
+ALIAS_COST = 0.03
 SHORTENED_COST = 0.05
 JOINED_COST = 0.08
+ARTICLE_COST = 0.02
 MAX_NAME_WORDS = 8
 MAX_JOINED_WORDS = 4
 
@@ -41,9 +43,13 @@ class NameIndex:
         self._root = _Node()
         self._joined: dict[str, list[tuple[str, str]]] = {}
         self._pack = pack
+        numbers = {**pack.numbers.ones, **pack.numbers.teens}
+        self._numerals = {word: str(value) for word, value in numbers.items()}
+        self._articles = frozenset(word for word, cost in pack.words.light.items() if cost <= ARTICLE_COST)
         self._vocabulary: set[str] = set()
         self._exact: set[tuple[str, ...]] = set()
         self._generic = _generic_stems(pack, tokenizer)
+        self._aliases = _aliases(pack, tokenizer)
         self._add_home(home)
         self.sounds = SoundIndex(pack.words, self._vocabulary)
 
@@ -51,6 +57,10 @@ class NameIndex:
     def vocabulary(self) -> frozenset[str]:
         """The stems that names are made of."""
         return frozenset(self._vocabulary)
+
+    def _form(self, word: str) -> str:
+        """A word without its number ending; a spoken numeral as digits, for "lamp two" is written "Lamp 2"."""
+        return self._numerals.get(word) or self._tokenizer.stem(word)
 
     def _add_home(self, home: HomeSnapshot) -> None:
         rooms = {room.id: self._spoken(room.names) for room in home.rooms}
@@ -85,7 +95,7 @@ class NameIndex:
         """The ends of a name that still say more than its kind: "ceiling light" of "bedroom ceiling light"."""
         for start in range(1, len(words)):
             tail = words[start:]
-            if any(self._tokenizer.stem(word) not in self._generic for word in tail):
+            if any(self._form(word) not in self._generic for word in tail):
                 self._add("appliance", tail, appliance, SHORTENED_COST)
 
     def _spoken(self, names: Names) -> list[tuple[str, ...]]:
@@ -94,15 +104,18 @@ class NameIndex:
         chosen: list[str] = [name for tag in dict.fromkeys(tags) for name in names.get(tag, ())]
         if not chosen:
             chosen = [name for group in names.values() for name in group]
-        spoken = (self._tokenizer.words(name)[:MAX_NAME_WORDS] for name in chosen)
+        spoken = [self._tokenizer.words(name)[:MAX_NAME_WORDS] for name in chosen]
+        spoken += [words[1:] for words in spoken if len(words) > 1 and words[0] in self._articles]
         return list(dict.fromkeys(words for words in spoken if words))
 
     def _add(self, kind: str, words: tuple[str, ...], identifier: str, cost: float) -> None:
-        node = self._root
         if not cost:
             self._exact.add(words)
+            for other in self._renamed(words):
+                self._add(kind, other, identifier, ALIAS_COST)
+        node = self._root
         for word in words:
-            stem = self._tokenizer.stem(word)
+            stem = self._form(word)
             self._vocabulary.add(stem)
             node = node.children.setdefault(stem, _Node())
         ids = node.entries.setdefault(kind, {})
@@ -110,13 +123,20 @@ class NameIndex:
         if cost < SHORTENED_COST and len("".join(words)) > 4:
             self._joined.setdefault("".join(words), []).append((kind, identifier))
 
+    def _renamed(self, words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        """A name with one part of it said in another way."""
+        for start in range(len(words)):
+            for end in range(start + 1, len(words) + 1):
+                for other in self._aliases.get(words[start:end], ()):
+                    yield words[:start] + other + words[end:]
+
     def at(self, words: Sequence[str], start: int) -> list[NameHit]:
         """Names that begin at a word, spoken as they are or in another number."""
         hits: list[NameHit] = []
         node: _Node | None = self._root
         for position in range(start, min(len(words), start + MAX_NAME_WORDS)):
             assert node is not None
-            node = node.children.get(self._tokenizer.stem(words[position]))
+            node = node.children.get(self._form(words[position]))
             if node is None:
                 break
             if node.entries:
@@ -135,7 +155,7 @@ class NameIndex:
             if position >= len(words) or position - start >= MAX_NAME_WORDS:
                 continue
             word = words[position]
-            stem = self._tokenizer.stem(word)
+            stem = self._form(word)
             child = node.children.get(stem)
             if child is not None:
                 stack.append((position + 1, child, cost))
@@ -160,7 +180,7 @@ class NameIndex:
         """Whether these words are the beginning of a name of that kind, but not the whole of one."""
         node = self._root
         for word in words:
-            child = node.children.get(self._tokenizer.stem(word))
+            child = node.children.get(self._form(word))
             if child is None:
                 return False
             node = child
@@ -191,3 +211,13 @@ def _generic_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:
         for template in templates:
             words.update(tokenizer.words(template))
     return frozenset(tokenizer.stem(word) for word in words)
+
+
+def _aliases(pack: LanguagePack, tokenizer: Tokenizer) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Parts of names -> what else people call them."""
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for group in pack.names.get("aliases", ()):
+        spoken = [tokenizer.words(name) for name in group]
+        for words in spoken:
+            found.setdefault(words, []).extend(other for other in spoken if other != words)
+    return found

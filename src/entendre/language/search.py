@@ -17,7 +17,7 @@ from entendre.language.sounds import SoundIndex
 from entendre.language.values import Found, Values
 
 FILLER_COST = 0.01
-OPEN_COST, OPEN_FIRST_COST = 0.005, 0.1
+OPEN_COST, OPEN_FIRST_COST = 0.005, 0.2
 OPEN_WORD_COST = 0.012
 OPEN_SMALL_WORD_COST = 0.02
 SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "datetime": 0.002}

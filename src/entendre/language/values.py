@@ -42,6 +42,7 @@ class Readers:
         self.clocks = ClockGrammar(pack.time, self.numbers, words_of)
         self.dates = DateGrammar(pack.time, self.numbers, words_of)
         self.moments = MomentGrammar(pack.time, self.clocks, self.dates, self.durations, words_of)
+        self.confusions = pack.words.confusions
         self.kelvin: Phrases[None] = phrase_set(pack.names.get("kelvin_words", ()), words_of)
 
 
@@ -66,9 +67,19 @@ class Values:
         self._names = names
         self._sounds = sounds
         self._near = near
+        self._confusions = readers.confusions
+        self._as_numbers = tuple(map(self._as_number, words)) if near else tuple(words)
+        self._misheard = [place for place, word in enumerate(words) if self._as_numbers[place] != word]
         self._found: dict[tuple[str, int], list[Found]] = {}
         self._listed: dict[int, dict[str, list[Found]]] = {}
         self._named: dict[int, dict[str, list[Found]]] = {}
+
+    def _as_number(self, word: str) -> str:
+        """The number word that a misheard word may stand for."""
+        is_number = self._readers.numbers.is_number_word
+        if is_number(word):
+            return word
+        return next((meant for meant in self._confusions.get(word, ()) if is_number(meant)), word)
 
     def at(self, kind: str, start: int) -> list[Found]:
         """Values of a kind that begin at a word."""
@@ -83,7 +94,7 @@ class Values:
             return self._names_at(kind, start)
         read = self._READ.get(kind)
         if read is not None:
-            return [Found(end, value) for end, value in read(self, start)]
+            return self._read(kind, start)
         if kind.startswith(RANGE):
             _, low, high = kind.split(":")
             readings = self._readers.numbers.parse(self.words, start)
@@ -106,6 +117,18 @@ class Values:
         "datetime": lambda self, start: self._readers.moments.parse(self.words, start, self._world.now),
         "days": lambda self, start: self._readers.dates.days(self.words, start),
     }
+
+    def _read(self, kind: str, start: int) -> list[Found]:
+        read = self._READ[kind]
+        found = [Found(end, value) for end, value in read(self, start)]
+        if self._misheard:
+            spoken, self.words = self.words, self._as_numbers
+            cost = MISHEARD_NUMBER_COST
+            for end, value in read(self, start):
+                if any(start <= place < end for place in self._misheard):
+                    found.append(Found(end, value, cost))
+            self.words = spoken
+        return found
 
     def _kelvin(self, start: int) -> list[Found]:
         found = []
