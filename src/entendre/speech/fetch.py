@@ -44,7 +44,9 @@ def get_model(model: Model, models_dir: Path, *, progress: Progress, folder: Pat
             if source.kind == "hub":
                 return _from_hub(model, models_dir, source, progress)
             reasons.append(f"install it yourself: {source.text}")
-        except (ModelError, OSError, ValueError) as error:
+        except ModelError as error:
+            reasons.append(f"{error.public_message} {error.detail}".strip())
+        except (OSError, ValueError) as error:
             reasons.append(str(error))
     raise ModelError(f"The model {model.name} could not be fetched.", detail="; ".join(reasons))
 
@@ -125,6 +127,8 @@ def _download(url: str, target: Path, file: ModelFile, progress: Progress) -> st
         raise ModelError(f"{file.name} cannot be downloaded.", detail=f"{url}: HTTP {error.code}") from error
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise ModelError(f"{file.name} was not downloaded; try again to go on.", detail=f"{url}: {error}") from error
+    if size is not None and done < size:
+        raise ModelError(f"{file.name} was not downloaded whole; try again to go on.", detail=url)
     return _keep(part, target, file.sha256 or (etag if len(etag) == 64 else None))
 
 

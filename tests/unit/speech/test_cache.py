@@ -37,6 +37,10 @@ class ScriptedVoice:
             raise
 
 
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
 async def speak(voice: CachedVoice, text: str, language: str = "en", speed: float = 1.0) -> bytes:
     return b"".join([chunk async for chunk in voice.synthesize(text, language=language, speed=speed)])
 
@@ -124,14 +128,14 @@ async def test_disk_outlives_the_process_and_is_bounded(tmp_path: Path) -> None:
         await cache.put(key, key.encode() * 68)
     again = ReplyCache(memory_bytes=0, disk_bytes=250, folder=tmp_path)
     assert [await again.get(key) for key in "abc"] == [None, b"b" * 68, b"c" * 68]
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 250
+    assert sum(path.stat().st_size for path in files(tmp_path)) <= 250
 
 
 async def test_a_damaged_file_is_a_miss_and_goes_away(tmp_path: Path) -> None:
     await ReplyCache(memory_bytes=0, disk_bytes=1000, folder=tmp_path).put("a", b"sound")
-    (file,) = tmp_path.iterdir()
+    (file,) = files(tmp_path)
     file.write_bytes(file.read_bytes()[:-1] + b"X")
     (tmp_path / "left-over.part").write_bytes(b"half")
     cache = ReplyCache(memory_bytes=0, disk_bytes=1000, folder=tmp_path)
     assert await cache.get("a") is None
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
