@@ -14,10 +14,9 @@ from entendre.core.home import HomeSnapshot
 from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.understander import Understander
-from entendre.markets.loader import load_pack
 from entendre.skills.base import Request
 from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
-from entendre.skills.speech import SkillSpeech, known_language, load_skill_sentences, load_speech
+from entendre.skills.speech import SkillSpeech, known_language, load_speech
 
 if TYPE_CHECKING:
     from entendre.config import Settings
@@ -180,18 +179,15 @@ class Planner:
 
     def _compile(self, language: str) -> Understander:
         """An understander of every skill's sentences; a plugin whose file can't be compiled is left out."""
-        pack = load_pack(language)
-        files, broken = load_skill_sentences(self._skills, pack, language)
-        self._broken.extend(broken)
-        return Understander(pack, files, self._home)
+        speech = load_speech(self._skills, language)
+        self._speech[language] = speech
+        self._broken.extend(speech.broken)
+        return Understander(speech.pack, speech.files, self._home)
 
     def _speech_of(self, language: str) -> SkillSpeech:
-        """Replies in a language, or in the default one when nobody taught it."""
+        """What is said in a language, or in the default one when nobody taught it."""
         tag = known_language(language)
-        if tag not in self._speech:
-            known = self._understander(tag) is not None
-            self._speech[tag] = load_speech(self._skills, tag) if known else self._speech_of(self._default)
-        return self._speech[tag]
+        return self._speech[tag if self._understander(tag) is not None else self._default]
 
 
 def _merged(plans: Sequence[Plan]) -> Plan:

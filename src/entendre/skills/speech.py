@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from entendre.core.errors import ConfigurationError, EntendreError
 from entendre.core.home import HomeSnapshot
 from entendre.language.formats import formatters
 from entendre.language.pack import LanguagePack
-from entendre.language.replies import Replies, TemplateError
+from entendre.language.replies import Replies
 from entendre.language.sentences import SentenceFile, sentence_file
 from entendre.language.understander import Understander
 from entendre.markets.loader import load_pack, read_yaml
@@ -25,16 +25,25 @@ _SOME_DAY = date(2000, 1, 1)
 
 
 class SkillSpeech:
-    """Every skill's replies in one language."""
+    """Every skill's sentences and replies in one language; skills whose file is broken are left out."""
 
-    def __init__(self, pack: LanguagePack, phrases: Replies, by_skill: Mapping[str, Replies]) -> None:
-        self._pack = pack
+    def __init__(
+        self,
+        pack: LanguagePack,
+        phrases: Replies,
+        files: Sequence[SentenceFile],
+        replies: Mapping[str, Replies],
+        broken: Sequence[BrokenPlugin],
+    ) -> None:
+        self.pack = pack
         self.phrases = phrases
-        self._by_skill = by_skill
+        self.files = files
+        self.broken = broken
+        self._replies = replies
 
     def replies_on(self, skill: str, today: date) -> Replies:
         """A skill's replies, with dates as seen from today. Raises: KeyError for a skill without this language."""
-        return self._by_skill[skill].spoken_with(formatters(self._pack, today))
+        return self._replies[skill].spoken_with(formatters(self.pack, today))
 
 
 @lru_cache(maxsize=256)
@@ -52,56 +61,51 @@ def sentence_path(plugin: Plugin, language: str) -> Path | None:
 
 
 def load_speech(skills: LoadedSkills, language: str) -> SkillSpeech:
-    """The replies of every skill that speaks a language. Raises: ConfigurationError, InvalidInputError."""
+    """What every skill understands and says in a language; an owner's skill with a broken file is reported instead.
+
+    Raises: ConfigurationError without a pack, InvalidInputError or TemplateError for a built-in skill's file.
+    """
     pack = load_pack(language)
-    by_skill = {
-        plugin.name: load_replies(path, pack)
-        for plugin in skills.plugins
-        if (path := sentence_path(plugin, language)) is not None
-    }
-    return SkillSpeech(pack, load_replies(PHRASES / f"{language}.yaml", pack), by_skill)
-
-
-def load_replies(path: Path, pack: LanguagePack) -> Replies:
-    """The replies of one file. Raises: InvalidInputError, TemplateError."""
-    document = read_yaml(path)
-    terms = {
-        str(table): {str(key): str(word) for key, word in words.items()}
-        for table, words in (document.get("terms") or {}).items()
-    }
-    return Replies(pack.language, document.get("replies") or {}, terms, formatters(pack, _SOME_DAY))
-
-
-def load_skill_sentences(
-    skills: LoadedSkills, pack: LanguagePack, language: str
-) -> tuple[list[SentenceFile], list[BrokenPlugin]]:
-    """Sentence files of a language; those of the owner's skills that can't be compiled are reported instead."""
     files: list[SentenceFile] = []
+    replies: dict[str, Replies] = {}
     broken: list[BrokenPlugin] = []
     for plugin in skills.plugins:
         path = sentence_path(plugin, language)
         if path is None:
             continue
-        if plugin.folder.parent == BUILT_IN:
-            files.append(sentence_file(plugin.name, _document(path)))
-            continue
         try:
-            files.append(_checked(plugin, path, pack))
-        except (EntendreError, TemplateError, TypeError, AttributeError, KeyError, ValueError) as error:
+            file, said = _load(plugin, path, pack)
+        except (EntendreError, TypeError, AttributeError, KeyError, ValueError) as error:
+            if plugin.folder.parent == BUILT_IN:
+                raise
             detail = getattr(error, "detail", "") or str(error)
             broken.append(BrokenPlugin(plugin.name, plugin.folder, f"{path.name}: {detail}"))
-    return files, broken
+            continue
+        files.append(file)
+        replies[plugin.name] = said
+    phrases = load_replies(read_yaml(PHRASES / f"{language}.yaml"), pack)
+    return SkillSpeech(pack, phrases, files, replies, broken)
 
 
-def _checked(plugin: Plugin, path: Path, pack: LanguagePack) -> SentenceFile:
-    """A sentence file that compiles, answers only its own skill's intents, and whose replies can be said."""
-    file = sentence_file(plugin.name, _document(path))
-    foreign = sorted(file.intents - plugin.skill.intents)
-    if foreign:
-        raise ValueError(f"the skill does not answer {', '.join(foreign)}")
-    Understander(pack, (file,), HomeSnapshot())
-    load_replies(path, pack)
-    return file
+def _load(plugin: Plugin, path: Path, pack: LanguagePack) -> tuple[SentenceFile, Replies]:
+    """A skill's sentences and replies; those of an owner's skill are tried out alone first."""
+    document = _document(path)
+    file = sentence_file(plugin.name, document)
+    if plugin.folder.parent != BUILT_IN:
+        foreign = sorted(file.intents - plugin.skill.intents)
+        if foreign:
+            raise ValueError(f"the skill does not answer {', '.join(foreign)}")
+        Understander(pack, (file,), HomeSnapshot())
+    return file, load_replies(document, pack)
+
+
+def load_replies(document: Mapping[str, Any], pack: LanguagePack) -> Replies:
+    """The replies of a parsed file. Raises: TemplateError."""
+    terms = {
+        str(table): {str(key): str(word) for key, word in words.items()}
+        for table, words in (document.get("terms") or {}).items()
+    }
+    return Replies(pack.language, document.get("replies") or {}, terms, formatters(pack, _SOME_DAY))
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def _item(phrase: str, words: Mapping[str, str]) -> SpokenItem:
     if len(rest) > 2 and rest[0].casefold() in _choices(words, "measures") and rest[1].casefold() == words.get("of"):
         return SpokenItem(" ".join(rest[2:]), f"{amount or 1} {rest[0]}", spoken)
     articles = _choices(words, "articles")
-    if amount is not None and tokens[0].casefold() not in articles and rest:
+    is_article = len(tokens) - len(rest) == 1 and tokens[0].casefold() in articles
+    if amount is not None and not is_article:
         return SpokenItem(" ".join(rest), amount, spoken)
     without = tokens[1:] if len(tokens) > 1 and tokens[0].casefold() in articles else tokens
     return SpokenItem(" ".join(without), None, spoken)
