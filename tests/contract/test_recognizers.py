@@ -15,8 +15,7 @@ from entendre.ports import InferenceCancelled, RecognizerEngine, Transcript
 
 pytest.importorskip("soundfile", reason="needs the speech extra")
 
-from recordings import Recording, recordings, word_errors, words
-
+from entendre.bench.hearing import Recording, recordings, word_errors, words
 from entendre.speech.load import load_recognizer
 
 pytestmark = pytest.mark.speech

@@ -13,8 +13,7 @@ from entendre.ports import Vad
 
 pytest.importorskip("soundfile", reason="needs the speech extra")
 
-from recordings import recordings
-
+from entendre.bench.hearing import recordings
 from entendre.speech.load import load_vad
 
 pytestmark = pytest.mark.speech

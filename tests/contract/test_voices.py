@@ -16,8 +16,7 @@ from entendre.ports import InferenceCancelled, RecognizerEngine, VoiceEngine
 
 pytest.importorskip("soundfile", reason="needs the speech extra")
 
-from recordings import word_errors
-
+from entendre.bench.hearing import word_errors
 from entendre.speech.audio import resample
 from entendre.speech.load import load_recognizer, load_voice
 

@@ -13,8 +13,7 @@ from entendre.ports import WakeWord
 
 pytest.importorskip("soundfile", reason="needs the speech extra")
 
-from recordings import recordings
-
+from entendre.bench.hearing import recordings
 from entendre.speech.microwake import MicroWakeWords
 
 pytestmark = pytest.mark.speech

