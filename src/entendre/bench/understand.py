@@ -25,7 +25,7 @@ ROOM_COUNT = 6
 OURS_ROUNDS, HASSIL_ROUNDS = 20, 3
 ROOMS = ("Kitchen", "Bedroom", "Living Room", "Bathroom", "Hallway", "Office")
 THINGS = (
-    "Ceiling Light", "Floor Lamp", "Desk Lamp", "Table Lamp", "Fan", "Heater", "Coffee Machine", "Window Blind", 
+    "Ceiling Light", "Floor Lamp", "Desk Lamp", "Table Lamp", "Fan", "Heater", "Coffee Machine", "Window Blind",
     "Radio", "Night Light", "Humidifier",
 )  # fmt: skip
 SENTENCES = (

@@ -18,6 +18,7 @@ from entendre.language.values import Found, Values
 
 FILLER_COST = 0.01
 OPEN_COST, OPEN_FIRST_COST = 0.005, 0.2
+MAX_OPEN_FIRST_WORDS = 4
 OPEN_WORD_COST = 0.012
 OPEN_SMALL_WORD_COST = 0.02
 SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "datetime": 0.002}
@@ -136,10 +137,13 @@ class Search:
 
     def _fill(self, position: int, slot: Slot, target: State, reading: Reading) -> None:
         if slot.kind == OPEN:
-            if self._sounds is not None and (position == 0 or reading.supplied):
+            if self._sounds is not None and (reading.state is self._start or reading.supplied):
                 return
-            cost = reading.cost + (OPEN_COST if position else OPEN_FIRST_COST)
-            for end in range(position + 1, len(self._words) + 1):
+            cost = reading.cost + (OPEN_FIRST_COST if reading.state is self._start else OPEN_COST)
+            last = len(self._words)
+            if reading.state is self._start:
+                last = min(last, position + MAX_OPEN_FIRST_WORDS)
+            for end in range(position + 1, last + 1):
                 small = self._words[end - 1] in self._data.light
                 cost += OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST
                 self._put(end, Reading(target, cost, Step(reading.steps, slot, position, Found(end, None))))
