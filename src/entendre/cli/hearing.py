@@ -23,6 +23,7 @@ from entendre.session.api import (
     Conversation,
     ConversationFactory,
     DeviceProfile,
+    ListeningEnded,
     ListenMode,
     PartialHeard,
     ReplyAudio,
@@ -87,6 +88,8 @@ class HeardTurn:
                 self.failure = event.code
             case TurnEnded() if event.outcome != "nothing_heard":
                 self.outcome, self.trace, self._ended = str(event.outcome), dict(event.trace), True
+            case ListeningEnded():  # also where nobody spoke
+                self._ended = True
         if self._ended and not self._speaking:
             self.over.set()
 

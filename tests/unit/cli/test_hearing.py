@@ -103,6 +103,8 @@ async def test_noise_before_the_speech_does_not_end_the_wait() -> None:
     assert not turn.over.is_set()
     assert turn.document("pt")["outcome"] == "no_turn"
     assert turn.document("pt")["language"] == "pt"
+    await turn.deliver(api.ListeningEnded("no_speech"))
+    assert turn.over.is_set()
 
 
 async def test_device_actions_are_performed() -> None:
