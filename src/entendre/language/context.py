@@ -62,8 +62,9 @@ class FollowUps:
         names = self._grammar.intent_slots.get(last.intent or "", {})
         if last.question is None or names.get(last.question) != OPEN:
             return None
-        start = _past(self._fillers, tokens.words, 0)
         _, end = self._bounds(tokens.words)
+        start = _past(self._fillers, tokens.words[:end], 0)
+        start = _past(self._small, tokens.words[:end], start)
         return self._again(world, tokens, {last.question: tokens.between(start, end)}, OPEN_ANSWER_CONFIDENCE)
 
     def follow_up(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
