@@ -37,7 +37,7 @@ class Speech:
     recognizer: Recognizer | None
     draft_recognizer: Recognizer | None
     voices: tuple[Voice, ...]
-    vad: Vad
+    vad: Vad | None
     wake_word: WakeWord | None
     replies: ReplyCache
 
@@ -92,7 +92,7 @@ def load_speech(settings: Settings) -> Speech:
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="load") as loaders:
             ears = loaders.submit(_recognizers, settings, folder, workers, pool)
             voices = loaders.submit(_voices, settings, folder, pool, replies)
-            vad = loaders.submit(load_vad, speech.vad, folder)
+            vad = loaders.submit(_vad, settings, folder)
             wake_word = loaders.submit(_load_wake_word, folder, speech.wake_words)
             recognizer, draft = ears.result()
             return Speech(pool, recognizer, draft, voices.result(), vad.result(), wake_word.result(), replies)
@@ -168,6 +168,13 @@ def _voices(settings: Settings, folder: Path, pool: InferencePool, replies: Repl
         preferred = chosen_name(settings.speech.voice, "voice", settings.server.language, folder)
         names = [preferred, *(name for name in names if name != preferred)]
     return tuple(CachedVoice(PooledVoice(load_voice(name, folder), pool), replies) for name in names)
+
+
+def _vad(settings: Settings, folder: Path) -> Vad | None:
+    """The VAD, or None where nothing listens."""
+    if NONE in (settings.speech.vad, settings.speech.recognizer):
+        return None
+    return load_vad(settings.speech.vad, folder)
 
 
 def load_vad(setting: str, folder: Path) -> Vad:
