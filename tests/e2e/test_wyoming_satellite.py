@@ -21,6 +21,7 @@ from rapidfuzz import fuzz
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
+from wyoming.tts import Synthesize
 
 pytestmark = [pytest.mark.e2e, pytest.mark.speech]
 
@@ -88,9 +89,10 @@ class Box:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def say(self, recording: Path) -> None:
+    def say(self, *pieces: Path | np.ndarray) -> None:
         """Somebody speaks into its microphone."""
-        self._recording.write_bytes(_pcm_16_khz(recording).tobytes())
+        audio = [piece if isinstance(piece, np.ndarray) else _pcm_16_khz(piece) for piece in pieces]
+        self._recording.write_bytes(np.concatenate(audio).tobytes())
         self._trigger.touch()
 
     def noted(self, kind: str) -> list[str]:
@@ -137,6 +139,19 @@ async def _recognised(port: int, wav: Path) -> str:
         answer = await client.read_event()
         assert answer is not None
         return Transcript.from_event(answer).text
+
+
+async def _spoken(port: int, text: str) -> np.ndarray:
+    """A text in our own voice, asked over Wyoming. Shape: (n,) int16 at 16 kHz."""
+    soxr = pytest.importorskip("soxr")
+    audio, rate = b"", 0
+    async with AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Synthesize(text).event())
+        while (event := await client.read_event()) is not None and not AudioStop.is_type(event.type):
+            if AudioChunk.is_type(event.type):
+                chunk = AudioChunk.from_event(event)
+                audio, rate = audio + chunk.audio, chunk.rate
+    return np.asarray(soxr.resample(np.frombuffer(audio, dtype="<i2"), rate, 16_000), dtype="<i2")
 
 
 def _words(text: str) -> str:
@@ -219,6 +234,33 @@ def test_a_satellite_with_its_own_wake_word_holds_a_conversation_and_survives_a_
         assert "kitchen light" in box.noted("transcript")[0].lower()
         assert fuzz.ratio(_words(said), _words(heard)) > 75, (said, heard)
         box.stop()
+    assert server.stop() == 0
+
+
+def test_a_question_is_answered_without_a_wake_word_and_the_timer_rings_until_it_is_stopped(
+    serve: Callable[..., Any], boxes: Callable[..., Box], ports: tuple[int, int, int], speech_data: Path
+) -> None:
+    server = serve(environment=_environment(ports[0], ports[1]))
+    box = boxes(ports[0], "hall", "--wake-uri", f"tcp://127.0.0.1:{ports[1]}", "--wake-word-name", "ok_nabu")
+    box.start()
+    okay_nabu = _pcm_16_khz(speech_data / "commands/en/rhvoice_slt_wake_okay_nabu_00.flac")
+    silence = np.zeros(3_200, dtype="<i2")
+    _wait(lambda: "Waiting for wake word" in box.log, "it was not run", box)
+    time.sleep(1.0)
+    box.say(okay_nabu, silence, asyncio.run(_spoken(ports[1], "Set a timer.")))
+    _wait(box.replies, "the question was not asked", box)
+    assert box.noted("transcript") == []
+    box.say(asyncio.run(_spoken(ports[1], "Six seconds.")))
+    _wait(lambda: len(box.replies()) >= 2, "the answer was not heard", box)
+    assert "6" in box.noted("transcript")[0] or "six" in box.noted("transcript")[0].lower()
+    _wait(lambda: len(box.noted("synthesize")) >= 3, "the timer did not ring", box)
+    box.say(okay_nabu, silence, asyncio.run(_spoken(ports[1], "Stop.")))
+    _wait(lambda: len(box.noted("transcript")) >= 2, "it was not interrupted", box)
+    time.sleep(2.0)
+    rung = len(box.noted("synthesize"))
+    time.sleep(6.0)
+    assert len(box.noted("synthesize")) == rung, "it rings on"
+    assert not box.noted("error")
     assert server.stop() == 0
 
 

@@ -140,6 +140,7 @@ class SatelliteConnection:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._failure.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a part of the connection; the first part that fails ends it.
@@ -157,6 +158,7 @@ class SatelliteConnection:
             return
         if not self._failure.done():
             self._failure.set_exception(error)
+            self._failure.exception()  # seen: nobody may await it any more
 
     def _open_conversation(self) -> None:
         conversation = self._factory.open(self._profile, self)

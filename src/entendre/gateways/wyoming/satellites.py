@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
+from entendre.core.errors import MissingExtraError
 from entendre.gateways.wyoming.connection import SatelliteConnection
 from entendre.gateways.wyoming.discovery import Announced, announced_services
 from entendre.gateways.wyoming.loudness import Loudness
@@ -59,7 +60,7 @@ class SatelliteRunner:
         return list(self._statuses.values())
 
     async def run(self) -> None:
-        """Serve all satellites until cancelled. Raises: MissingExtraError if discovery is on without its extra."""
+        """Serve all satellites until cancelled."""
         async with asyncio.TaskGroup() as group:
             for satellite in self._satellites:
                 self._start(group, satellite)
@@ -71,21 +72,33 @@ class SatelliteRunner:
         self._tasks[satellite.device] = group.create_task(self._keep(satellite))
 
     async def _discover(self, group: asyncio.TaskGroup) -> None:
-        async for found in self._browse():
-            satellite = SatelliteSettings(
-                host=found.host,
-                port=found.port,
-                name=found.name,
-                language=self._settings.language,
-                wake_words=self._settings.wake_words,
-            )
-            task = self._tasks.get(satellite.device)
-            if self._is_dialled(satellite) or (task is None and len(self._tasks) >= FOUND_SATELLITES):
-                continue
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-            self._start(group, satellite)
+        """Dial what is announced; without its extra or a network, the configured satellites go on."""
+        while True:
+            try:
+                async for found in self._browse():
+                    await self._dial_found(group, found)
+            except MissingExtraError as error:
+                logger.error("satellites are not looked for: %s", error.public_message)
+                return
+            except OSError as error:
+                logger.warning("satellites can't be looked for: %s", error.strerror or error)
+            await asyncio.sleep(self._settings.longest_retry_s)
+
+    async def _dial_found(self, group: asyncio.TaskGroup, found: Announced) -> None:
+        satellite = SatelliteSettings(
+            host=found.host,
+            port=found.port,
+            name=found.name,
+            language=self._settings.language,
+            wake_words=self._settings.wake_words,
+        )
+        task = self._tasks.get(satellite.device)
+        if self._is_dialled(satellite) or (task is None and len(self._tasks) >= FOUND_SATELLITES):
+            return
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        self._start(group, satellite)
 
     def _is_dialled(self, satellite: SatelliteSettings) -> bool:
         """Whether its address is kept already, perhaps under a configured name."""

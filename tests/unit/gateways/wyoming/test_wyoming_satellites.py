@@ -22,7 +22,7 @@ from wyoming.satellite import RunSatellite
 from wyoming.server import AsyncEventHandler, AsyncTcpServer
 
 from entendre.core.actions import ControlMedia, SetVolume
-from entendre.core.errors import ConfigurationError, OverloadedError
+from entendre.core.errors import ConfigurationError, MissingExtraError, OverloadedError
 from entendre.gateways.wyoming import RunnerSettings, SatelliteRunner, SatelliteSettings, SatelliteStatus
 from entendre.gateways.wyoming.discovery import Announced
 from entendre.gateways.wyoming.settings import parse_satellite
@@ -383,6 +383,23 @@ async def test_announced_satellites_are_dialled_once(factory: Any) -> None:
         await settled(lambda: len(runner.statuses()) == 64)
         await asyncio.sleep(0.02)
         assert len(runner.statuses()) == 64
+
+
+@pytest.mark.parametrize("error", [MissingExtraError("Install it."), OSError(19, "No such device")])
+async def test_configured_satellites_go_on_when_none_can_be_looked_for(
+    factory: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box()
+
+    async def announcements() -> AsyncIterator[Announced]:
+        raise error
+        yield  # an async iterator that fails at once
+
+    settings = replace(QUICK, discover=True)
+    with caplog.at_level(logging.WARNING, "entendre"):
+        async with switched_on(box), running(factory, at(box), settings=settings, browse=announcements) as runner:
+            await settled(lambda: status_of(runner).state == "serving")
+            await settled(lambda: "looked for" in caplog.text)
 
 
 async def test_two_hundred_reconnects_leave_nothing_behind(factory: Any) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 from wyoming.zeroconf import HomeAssistantZeroconf
 
-from entendre.core.errors import MissingExtraError
 from entendre.gateways.wyoming.discovery import Announced, announced_services
+
+pytestmark = pytest.mark.e2e
 
 
 async def test_an_announced_satellite_is_found() -> None:
@@ -32,17 +31,3 @@ async def test_an_announced_satellite_is_found() -> None:
         await asyncio.gather(*(asyncio.all_tasks() - before - {asyncio.current_task()}), return_exceptions=True)
         await announcer._aiozc.async_close()
     assert found == Announced("entendre-test-box", "127.0.0.1", 10_799)
-
-
-async def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without_zeroconf(name: str, *args: Any, **options: Any) -> Any:
-        if name.startswith("zeroconf"):
-            raise ImportError(name)
-        return real(name, *args, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without_zeroconf)
-    with pytest.raises(MissingExtraError, match=r"entendre\[wyoming\]"):
-        async for _ in announced_services():
-            break
