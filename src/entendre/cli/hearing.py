@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from entendre.cli.ask import document as ask_document
 from entendre.clients.sound import resampled
 from entendre.config import Settings
-from entendre.core.actions import Action, action_to_json
+from entendre.core.actions import Action
 from entendre.core.audio import HOUSE_RATE_HZ, Samples, samples_of
 from entendre.core.errors import InvalidInputError
 from entendre.core.plan import Plan
@@ -107,17 +108,7 @@ class HeardTurn:
     def document(self, language: str) -> dict[str, Any]:
         """As `entendre hear --json` prints it: the object of `ask`, the transcript, drafts and timeline."""
         understanding = self.understanding or Understanding(self.transcript, language)
-        plan = self.plan or Plan(refusal=True)
-        first = understanding.commands[0] if understanding.commands else None
-        commands = [{"intent": each.intent, "slots": dict(each.slots)} for each in understanding.commands]
-        return {
-            "language": understanding.language,
-            "intent": first.intent if first else None,
-            "slots": dict(first.slots) if first else {},
-            "confidence": round(understanding.confidence, 3),
-            "completeness": str(understanding.completeness),
-            "commands": commands,
-            "plan": {"reply": plan.reply, "actions": [action_to_json(action) for action in plan.actions]},
+        return ask_document(understanding, self.plan or Plan(refusal=True)) | {
             "transcript": self.transcript,
             "drafts": self.drafts,
             "outcome": self.outcome or "no_turn",
