@@ -87,9 +87,7 @@ class Planner:
         understanding = replace(
             understander.understand(text, world, alternatives=alternatives), language=known_language(language)
         )
-        if understanding.confidence >= SURE:
-            return understanding
-        return self._open_answer(understanding, world) or understanding
+        return self._open_answer(understanding, world)
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:
         """One plan for all commands of a sentence, in the order spoken."""
@@ -151,16 +149,24 @@ class Planner:
             )
             return Plan(self.phrase("skill_failed", language), refusal=True)
 
-    def _open_answer(self, understanding: Understanding, world: World) -> Understanding | None:
-        """A free answer to a question for words, such as a name or what to be reminded of."""
+    def _open_answer(self, understanding: Understanding, world: World) -> Understanding:
+        """The same, or a free answer to a question for words, such as a name or what to be reminded of."""
         last = world.mentioned
         if last.question not in OPEN_SLOTS or last.intent not in self._by_intent:
-            return None
+            return understanding
+        answered = [
+            command.intent == last.intent and last.question in command.slots for command in understanding.commands
+        ]
+        if understanding.confidence >= SURE and answered != [True]:
+            return understanding
         trims = self._speech_of(understanding.language).phrases.terms("answer")
         words = _trimmed(understanding.text, trims)
         if not words:
-            return None
-        command = Command(last.intent, {**last.slots, last.question: words}, OPEN_ANSWER_CONFIDENCE, understanding.text)
+            return understanding
+        new: dict[str, object] = {last.question: words}
+        if words.casefold() in trims.get("all", "").split("|"):
+            new = {"all": True}
+        command = Command(last.intent, {**last.slots, **new}, OPEN_ANSWER_CONFIDENCE, understanding.text)
         return replace(
             understanding,
             commands=(command,),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from worlds import WORLDS
 
 from entendre.core.actions import action_to_json
 from entendre.language.replies import Replies
@@ -17,20 +17,11 @@ from entendre.skills.planner import Planner
 from entendre.skills.plugins import BUILT_IN, load_skills
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from worlds import EMPTY, WORLDS  # noqa: E402
 
 SKILLS = sorted(path.stem for path in (HERE / "cases").glob("*.yaml"))
 CASES = [
     (skill, case) for skill in SKILLS for case in yaml.safe_load((HERE / "cases" / f"{skill}.yaml").read_text("utf-8"))
 ]
-
-
-@pytest.fixture(scope="module")
-def planner() -> Planner:
-    """A planner of the built-in skills with the weather of a file."""
-    weather = {"provider": "file", "file": str(HERE / "weather.json")}
-    return Planner(load_skills([], {"weather": weather}), EMPTY.home)
 
 
 @pytest.fixture(scope="module")

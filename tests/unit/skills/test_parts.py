@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, time
 from fractions import Fraction
-from pathlib import Path
 from zoneinfo import available_timezones
 
 import pytest
@@ -17,8 +15,6 @@ from entendre.skills.clock.places import find_place
 from entendre.skills.lists.items import split_items
 from entendre.skills.plugins import BUILT_IN
 from entendre.skills.reminders.skill import _next_month_day
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from worlds import EMPTY, WORLDS
 
-from entendre.core.actions import AddItem, CreateReminder, SetTrait, SetVolume, StartTimer, Trait
+from entendre.core.actions import AddItem, ChangeTimer, CreateReminder, SetTrait, SetVolume, StartTimer, Trait
 from entendre.core.home import HomeSnapshot, Room
 from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
@@ -18,14 +18,6 @@ from entendre.skills import planner as planner_module
 from entendre.skills.base import Request
 from entendre.skills.planner import Planner
 from entendre.skills.plugins import LoadedSkills, Plugin, load_skills
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import EMPTY, WORLDS
-
-
-@pytest.fixture(scope="module")
-def planner() -> Planner:
-    return Planner(load_skills(), EMPTY.home)
 
 
 async def turn(planner: Planner, text: str, world: World) -> tuple[Plan, World]:
@@ -92,6 +84,12 @@ async def test_which_timer_is_asked_and_answered(planner: Planner, answer: str, 
     assert plan.reply == "Which one: pizza timer, timer for 5 minutes, or tea timer?"
     plan, _ = await turn(planner, answer, world)
     assert [action.timer for action in plan.actions] == [timer]
+
+
+async def test_all_of_them_answers_which_one(planner: Planner) -> None:
+    _, world = await turn(planner, "cancel the timer", WORLDS["timers"])
+    plan, _ = await turn(planner, "all of them", world)
+    assert plan.actions == (ChangeTimer("all", "cancel"),)
 
 
 async def test_another_command_instead_of_an_answer_is_taken_as_such(planner: Planner) -> None:
@@ -165,8 +163,7 @@ def test_mentioned_of_a_silent_plan_keeps_the_last_reply(planner: Planner) -> No
     assert planner.mentioned(world, understood(Command("Stop")), Plan("")).reply == "It's 10 AM."
 
 
-async def test_another_home_has_other_names() -> None:
-    planner = Planner(load_skills(), HomeSnapshot())
+async def test_another_home_has_other_names(planner: Planner) -> None:
     attic = HomeSnapshot(rooms=(Room("attic", {"en": ("attic",)}),))
     planner.set_home(attic)
     plan, _ = await turn(planner, "announce in the attic that dinner is ready", replace(EMPTY, home=attic))
@@ -186,5 +183,5 @@ def test_load_takes_the_settings_of_a_server(tmp_path: Path) -> None:
     skills = SimpleNamespace(folder=None, weather_file=Path(__file__).parent / "weather.json")
     settings = SimpleNamespace(skills=skills, server=SimpleNamespace(language="en-GB"))
     planner = Planner.load(settings, EMPTY.home)  # type: ignore[arg-type]
-    assert "en" in planner.languages
+    assert planner.understand("what time is it", "en-GB", EMPTY).language == "en"
     assert planner.broken == ()

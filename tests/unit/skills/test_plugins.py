@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from worlds import EMPTY
 
 from entendre.core.errors import ConfigurationError
 from entendre.skills.planner import Planner
 from entendre.skills.plugins import load_skills
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import EMPTY
 
 HANDLER = """
 from entendre.core.plan import Plan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from worlds import EMPTY
 
 from entendre.core.errors import ConfigurationError
 from entendre.skills.planner import Planner
@@ -18,9 +18,6 @@ from entendre.skills.weather.local import FileWeather
 from entendre.skills.weather.open_meteo import Home, OpenMeteoWeather
 from entendre.skills.weather.provider import CONDITIONS, Day, WeatherError
 from entendre.skills.weather.skill import build
-
-sys.path.insert(0, str(Path(__file__).parent))
-from worlds import EMPTY
 
 TODAY = date(2026, 11, 23)
 
