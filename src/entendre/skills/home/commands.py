@@ -9,7 +9,7 @@ from entendre.core.actions import Action, ActivateScene, SetTrait, Trait
 from entendre.core.home import Appliance, name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
-from entendre.skills.home.targets import Target, describe, find
+from entendre.skills.home.targets import NOT_EVERYTHING, Target, describe, find
 from entendre.skills.slots import flag, text
 
 SURE = 0.9
@@ -20,9 +20,15 @@ LETS_IN = frozenset({"lock", "garage_door", "gate", "door"})
 Act = Callable[[Appliance], SetTrait | None]
 
 
-def perform(request: Request, act: Act, reply: str, fallback_kinds: tuple[str, ...] = ()) -> Plan:
+def perform(
+    request: Request,
+    act: Act,
+    reply: str,
+    fallback_kinds: tuple[str, ...] = (),
+    spared: frozenset[str] = NOT_EVERYTHING,
+) -> Plan:
     """Plan one action for every appliance that the command is about."""
-    target = find(request, lambda appliance: act(appliance) is not None, fallback_kinds)
+    target = find(request, lambda appliance: act(appliance) is not None, fallback_kinds, spared)
     if isinstance(target, Plan):
         return target
     actions = tuple(action for action in map(act, target.appliances) if action is not None)
@@ -47,7 +53,8 @@ def guarded(request: Request, target: Target, actions: tuple[SetTrait, ...]) -> 
     if request.command.confidence >= SURE and len(risky) == 1:
         return None
     key = "confirm_unlock" if risky[0].trait is Trait.LOCKED else "confirm_open"
-    return Plan(request.say(key, what=describe(request, target)), expects_reply=True, refusal=True)
+    question = request.say(key, what=describe(request, target))
+    return Plan(question, expects_reply=True, refusal=True, question="confirmed")
 
 
 def _lets_in(action: SetTrait, kind: str) -> bool:
@@ -115,12 +122,12 @@ _OPENABLE = ("blind", "curtain", "shutter", "cover")
 
 def open_up(request: Request) -> Plan:
     """Open a cover, a gate or a valve; a door that only has a lock is unlocked."""
-    return perform(request, lambda appliance: _moved(appliance, 100), "opened", _OPENABLE)
+    return perform(request, lambda appliance: _moved(appliance, 100), "opened", _OPENABLE, LETS_IN | {"valve"})
 
 
 def close(request: Request) -> Plan:
     """Close a cover, a gate or a valve."""
-    return perform(request, lambda appliance: _moved(appliance, 0), "closed", _OPENABLE)
+    return perform(request, lambda appliance: _moved(appliance, 0), "closed", _OPENABLE, frozenset({"valve"}))
 
 
 def _slid(appliance: Appliance, percent: int) -> SetTrait | None:
@@ -186,7 +193,10 @@ def mute(request: Request) -> Plan:
 def play(request: Request) -> Plan:
     """Let an appliance play or pause."""
     playing = request.command.slots.get("value") is not False
-    return perform(request, _setter(Trait.PLAYING, playing), "playing" if playing else "paused", ("tv", "speaker"))
+    act = _setter(Trait.PLAYING, playing)
+    rest = _setter(Trait.CLEANING, playing)
+    reply = "playing" if playing else "paused"
+    return perform(request, lambda appliance: act(appliance) or rest(appliance), reply, ("tv", "speaker"))
 
 
 def anywhere(request: Request) -> Request:
@@ -208,4 +218,4 @@ def scene(request: Request) -> Plan:
             return Plan(request.say("scene", scene=name), (ActivateScene(known.id),))
     if flag(request, "name") or wanted:
         return Plan(request.say("no_scene", name=text(request, "name") or wanted), refusal=True)
-    return Plan(request.say("which_scene"), expects_reply=True, refusal=True)
+    return Plan(request.say("which_scene"), expects_reply=True, refusal=True, question="scene")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entendre.core.actions import AdjustTrait, SetTrait, Trait, TraitValue
 from entendre.core.home import Appliance
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.home.commands import guarded
-from entendre.skills.home.targets import Target, describe, find
+from entendre.skills.home.targets import Able, Target, describe, find
 from entendre.skills.slots import flag, number, text
 
 LEVEL_TRAITS = (
@@ -71,6 +71,10 @@ _VALUE_SLOTS: tuple[tuple[str, Trait | None], ...] = (
 )
 
 
+_ASKED = {"temperature": "temperature", "color": "color", "color_temperature": "kelvin", "mode": "mode"}
+"""The slot that is asked for when a trait is named without a value; percent for the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The value that was said, and the trait if the words named one. `bare`: a number that may be of any unit."""
@@ -94,7 +98,8 @@ def set_level(request: Request) -> Plan:
     """Bring appliances to the value that was said."""
     wish = _wish(request)
     if wish is None:
-        return Plan(request.say("ask_value"), expects_reply=True, refusal=True)
+        question = _ASKED.get(text(request, "trait") or "", "percent")
+        return Plan(request.say("ask_value"), expects_reply=True, refusal=True, question=question)
     kinds = KINDS_OF_TRAIT.get(wish.trait, ()) if wish.trait else _kinds_by_value(request)
     target = find(request, lambda appliance: _set_action(appliance, wish) is not None, kinds)
     if isinstance(target, Plan):
@@ -159,15 +164,35 @@ def _set_reply(request: Request, target: Target, action: SetTrait) -> str:
 
 def adjust(request: Request) -> Plan:
     """Step appliances up or down."""
+    request = _continued(request)
     said = text(request, "trait")
     trait = Trait(said) if said else None
     kinds = KINDS_OF_TRAIT.get(trait, ()) if trait else ("light",)
-    target = find(request, lambda appliance: _stepped_trait(appliance, trait) is not None, kinds)
+    implicit = flag(request, "implicit")
+    target = find(_without_kind(request) if implicit else request, _able_to_step(trait), kinds)
     if isinstance(target, Plan):
         return target
-    if flag(request, "implicit") and trait is Trait.BRIGHTNESS:
+    if implicit and trait is Trait.BRIGHTNESS:
         return _lighten(request, target)
     return _step(request, target, trait)
+
+
+def _continued(request: Request) -> Request:
+    """ "A bit more" steps the same things again."""
+    if not flag(request, "more"):
+        return request
+    slots = {**request.world.mentioned.slots, **request.command.slots}
+    return replace(request, command=replace(request.command, slots=slots))
+
+
+def _without_kind(request: Request) -> Request:
+    """ "Make it brighter" is about what was mentioned, before it is about the lights of the room."""
+    slots = {name: value for name, value in request.command.slots.items() if name != "kind"}
+    return replace(request, command=replace(request.command, slots=slots))
+
+
+def _able_to_step(trait: Trait | None) -> Able:
+    return lambda appliance: _stepped_trait(appliance, trait) is not None
 
 
 def _stepped_trait(appliance: Appliance, trait: Trait | None) -> Trait | None:

@@ -133,7 +133,12 @@ def which(request: Request, options: list[Appliance]) -> Target | Plan:
     names = [name_in(option.names, request.language) for option in options]
     if len(set(names)) < len(names):
         names = [_name_with_room(request, option) for option in options]
-    return Plan(request.say("which_one", names=names[: MAX_NAMES_SPOKEN + 1]), expects_reply=True, refusal=True)
+    return Plan(
+        request.say("which_one", names=names[: MAX_NAMES_SPOKEN + 1]),
+        expects_reply=True,
+        refusal=True,
+        question="appliance",
+    )
 
 
 def _everything(request: Request, able: Able, spared: frozenset[str]) -> Target | Plan:
@@ -186,7 +191,7 @@ def _elsewhere(request: Request, usable: Sequence[Appliance], kinds: tuple[str, 
         if exact and kind in ONE_OF_A_KIND:
             return _group(request, exact, kinds, None)
         if exact:
-            return Plan(request.say("which_room", kind=kind), expects_reply=True, refusal=True)
+            return Plan(request.say("which_room", kind=kind), expects_reply=True, refusal=True, question="room")
     return _none(request, kinds[0] if kinds else None, None)
 
 
