@@ -15,6 +15,7 @@ from entendre.language.tokens import Tokenizer, Tokens
 ALONE_COST = 0.2
 MAX_SPLITS = 6
 MAX_CARRIED_END = 3
+NAME_SLOTS = frozenset({"name", "list_name"})
 UNSPLIT_SLOTS = frozenset({"text"})
 
 
@@ -29,6 +30,7 @@ class Splitter:
 
     def __init__(self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret) -> None:
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
+        self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
         self._pauses = pack.words.pauses
         self._interpret = interpret
 
@@ -40,6 +42,8 @@ class Splitter:
             return alone
         for start, end in points:
             left, right = tokens.part(0, start), tokens.part(end, len(tokens.words))
+            if self._says_nothing(left.words) or self._says_nothing(right.words):
+                continue
             found = self._both(left, right, world, whole, depth)
             if found:
                 return found
@@ -60,6 +64,16 @@ class Splitter:
         between = tokens.text[tokens.tokens[start - 1].end : tokens.tokens[start].start]
         return any(mark in between for mark in self._pauses)
 
+    def _says_nothing(self, words: Sequence[str]) -> bool:
+        """Whether words are nothing but fillers ("hey", "thank you")."""
+        position = 0
+        while position < len(words):
+            filler = self._fillers.longest(words, position)
+            if filler is None:
+                return False
+            position = filler[0]
+        return True
+
     def _is_one(self, whole: Meaning, points: Sequence[tuple[int, int]]) -> bool:
         """Whether a sentence is surely one command: exact, and no conjunction in its open words."""
         if any(step.slot.name in UNSPLIT_SLOTS and _covers(step, points) for step in whole.steps):
@@ -78,11 +92,16 @@ class Splitter:
             return self._carry_end(left, right, world) if whole is None else None
         later = _with_mentioned(world, first)
         second = self.split(right, later, self._interpret(right, later), depth + 1)
-        if second and all(meaning.cost <= ALONE_COST for meaning in second):
-            if whole is None or not any(meaning.is_open for meaning in second):
-                return [first, *second]
-            return None
-        return self._carry_beginning(first, left, right, world, depth) if whole is None or not whole.exact else None
+        if second and max(meaning.cost for meaning in second) > ALONE_COST:
+            second = []
+        if second and not any(meaning.exact for meaning in second):
+            carried = self._carry_beginning(first, left, right, world, depth)
+            second = carried[1:] if carried else second
+        if second:
+            return [first, *second] if whole is None or not any(meaning.is_open for meaning in second) else None
+        if whole is None or not whole.exact or _names_several(whole, len(left.words)):
+            return self._carry_beginning(first, left, right, world, depth)
+        return None
 
     def _carry_beginning(
         self, first: Meaning, left: Tokens, right: Tokens, world: World, depth: int
@@ -90,15 +109,29 @@ class Splitter:
         """The second command lacks the first one's verb: "turn off the lamp and the fan"."""
         if first.is_open:
             return None
-        for length in range(len(left.words) - 1, 0, -1):
-            carried = left.part(0, length).joined(right)
-            if depth < MAX_SPLITS and self._points(right):
-                second = self.split(carried, world, self._interpret(carried, world, exact=True), depth + 1)
-            else:
-                meaning = self._interpret(carried, world, exact=True)
-                second = [meaning] if meaning is not None else []
-            if second and second[0].exact and second[0].command.intent == first.command.intent:
-                return [first, *(_said(meaning, right) for meaning in second)]
+        for intent in (first.command.intent, None):
+            for length in range(len(left.words) - 1, 0, -1):
+                second = self._carried(left.part(0, length), right, world, intent, depth)
+                if second:
+                    return [first, *second]
+        return None
+
+    def _carried(
+        self, verb: Tokens, right: Tokens, world: World, intent: str | None, depth: int
+    ) -> list[Meaning] | None:
+        """The commands of `right`, the first of which lacks its verb; of one intent if `intent` is given."""
+        for start, end in ((len(right.words), len(right.words)), *self._points(right)):
+            part, rest = right.part(0, start), right.part(end, len(right.words))
+            meaning = self._interpret(verb.joined(part), world, exact=True)
+            if meaning is None or meaning.is_open or intent not in (None, meaning.command.intent):
+                continue
+            if not rest.words:
+                return [_said(meaning, part)]
+            alone = self.split(rest, world, self._interpret(rest, world, exact=True), depth + 1)
+            more = alone if alone and all(found.exact for found in alone) else None
+            more = more or self._carried(verb, rest, world, intent, depth)
+            if more:
+                return [_said(meaning, part), *more]
         return None
 
     def _carry_end(self, left: Tokens, right: Tokens, world: World) -> list[Meaning] | None:
@@ -122,6 +155,11 @@ class Splitter:
 def _covers(step: object, points: Sequence[tuple[int, int]]) -> bool:
     start, end = getattr(step, "start", 0), getattr(step, "found").end  # noqa: B009
     return any(start <= place[0] < end for place in points)
+
+
+def _names_several(whole: Meaning, place: int) -> bool:
+    """Whether a conjunction stands in an open name ("cancel the alarm and the timer")."""
+    return any(step.slot.name in NAME_SLOTS and _covers(step, ((place, place),)) for step in whole.steps)
 
 
 def _said(meaning: Meaning, part: Tokens) -> Meaning:

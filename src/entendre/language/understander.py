@@ -166,12 +166,13 @@ class Understander:
         return best
 
     def _is_hollow(self, meaning: Meaning, tokens: Tokens) -> bool:
-        """Whether an open slot holds nothing but small words, or begins as no name or thing does."""
+        """Whether an open slot holds nothing but small words, or begins or ends as no name or thing does."""
         light, never = self.pack.words.light, self.pack.words.never_begins_open
         return any(
             step.slot.kind == OPEN
             and (
                 all(word in light for word in tokens.words[step.start : step.found.end])
+                or tokens.words[step.found.end - 1] in self.pack.words.never_ends
                 or (step.slot.name not in FREE_SLOTS and tokens.words[step.start] in never)
             )
             for step in meaning.steps

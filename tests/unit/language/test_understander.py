@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from homes import HOME, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from entendre.core.errors import InvalidInputError
 from entendre.core.home import Appliance, HomeSnapshot
@@ -75,6 +78,59 @@ DOCUMENT = {
     "lists": {"direction": {"values": ["up", {"in": "(down|lower)", "out": "minus"}]}},
 }
 UNDERSTANDER = Understander(load_pack("en"), [sentence_file("trial", DOCUMENT)], HOME)
+
+SPOKEN = tuple(
+    [
+        "turn",
+        "on",
+        "off",
+        "the",
+        "lights",
+        "kitchen",
+        "lamp",
+        "and",
+        "in",
+        "it",
+        "set",
+        "a",
+        "timer",
+        "for",
+        "ten",
+        "minutes",
+        "half",
+        "past",
+        "seven",
+        "tomorrow",
+        "add",
+        "milk",
+        "to",
+        "shopping",
+        "list",
+        "remind",
+        "me",
+        "what",
+        "is",
+        "weather",
+        "like",
+        "please",
+        "bedroom",
+        "desk",
+        "not",
+        "play",
+        "wake",
+        "up",
+        "at",
+        "every",
+        "monday",
+        "fan",
+        "then",
+        "close",
+        "blinds",
+        "xyz",
+        "50%",
+        "7:30",
+    ]
+)
 
 
 def heard(text, **changes):
@@ -181,6 +237,7 @@ def test_repair_lowers_confidence():
         ),
         ("Turn on the fan. Set a timer for five minutes.", [("On", ["bedroom_fan"]), ("Timer", None)]),
         ("Add milk, eggs and bread to the shopping list.", [("Add", None)]),
+        ("Hey, can you turn off the desk lamp and the fan?", [("Off", ["desk_lamp"]), ("Off", ["bedroom_fan"])]),
         ("add salt and pepper to the shopping list", [("Add", None)]),
         ("play bed and breakfast playlist", [("Play", None)]),
         ("remind me to call mom and turn on the fan", [("Remind", None)]),
@@ -195,6 +252,11 @@ def test_repair_lowers_confidence():
 def test_several_commands(text, expected):
     found = [(intent, slots.get("appliance")) for intent, slots in heard(text)]
     assert found == expected
+
+
+def test_rooms_in_a_row_are_each_meant():
+    found = heard("please turn off the lights in the kitchen, the bedroom and the hallway")
+    assert found == [("Off", {"kind": "light", "room": room}) for room in ("kitchen", "bedroom", "hallway")]
 
 
 def test_it_is_what_was_mentioned():
@@ -250,6 +312,20 @@ def test_a_shared_name_is_decided_by_room():
     assert chosen("turn on the reading lamp", "office") == ["lamp_office"]
     assert chosen("turn on the reading lamp in the bedroom", "office") == ["lamp_bedroom"]
     assert chosen("turn on the reading lamp", "kitchen") == ["lamp_bedroom", "lamp_office"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(SPOKEN), max_size=14))
+def test_any_row_of_words_is_understood_or_left_alone(words):
+    found = UNDERSTANDER.understand(" ".join(words), world(mentioned=Mentioned(intent="On", appliances=("desk_lamp",))))
+    for command in found.commands:
+        assert 0.6 <= command.confidence <= 1
+        json.dumps(dict(command.slots))
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read(text):
+    assert UNDERSTANDER.understand(text, world()).text == text
 
 
 def test_another_home_has_other_names_and_the_first_keeps_its_own():
