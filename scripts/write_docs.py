@@ -1,10 +1,12 @@
-"""Write the generated tables of docs/: run it after a setting changes; a test fails until it was."""
+"""Write the generated parts of docs/: run it after a setting or an action changes; a test fails until it was."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from entendre.config import settings_table
+from entendre.core.action_schema import action_schema
 
 START = "<!-- settings: written by scripts/write_docs.py -->\n"
 END = "<!-- end of settings -->"
@@ -18,5 +20,8 @@ def with_table(page: str) -> str:
 
 
 if __name__ == "__main__":
-    file = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+    docs = Path(__file__).resolve().parent.parent / "docs"
+    file = docs / "configuration.md"
     file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")
+    schema = json.dumps(action_schema(), indent=1, ensure_ascii=False)
+    (docs / "actions.schema.json").write_text(schema + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from entendre.core.errors import InvalidInputError
 if TYPE_CHECKING:
     from entendre.core.home import HomeSnapshot
     from entendre.core.plan import Plan, World
-    from entendre.core.understanding import Command, Understanding
+    from entendre.core.understanding import Understanding
     from entendre.skills.planner import Planner
 
 EXIT_OK = 0
@@ -64,42 +64,19 @@ def run(args: argparse.Namespace) -> int:
 
 async def _answer(planner: Planner, world: World, sentences: Iterable[str], args: argparse.Namespace) -> bool:
     """Print each sentence's answer; whether the last was understood."""
+    from entendre.core.document import document_of
+
     understood = False
     for sentence in sentences:
         understanding = planner.understand(sentence, args.language, world)
         plan = await planner.plan(understanding, world)
         understood = understanding.understood
         print(
-            json.dumps(document(understanding, plan), ensure_ascii=False) if args.json else _shown(understanding, plan)
+            json.dumps(document_of(understanding, plan), ensure_ascii=False)
+            if args.json
+            else _shown(understanding, plan)
         )
     return understood
-
-
-def document(understanding: Understanding, plan: Plan) -> dict[str, Any]:
-    """The JSON object of one sentence; `intent` and `slots` are those of its first command."""
-    from entendre.core.actions import action_to_json
-
-    first = understanding.commands[0] if understanding.commands else None
-    shown: dict[str, Any] = {
-        "text": understanding.text,
-        "language": understanding.language,
-        "intent": first.intent if first else None,
-        "slots": dict(first.slots) if first else {},
-        "confidence": round(understanding.confidence, 3),
-        "completeness": understanding.completeness.value,
-        "plan": {"reply": plan.reply, "actions": [action_to_json(action) for action in plan.actions]},
-    }
-    if plan.expects_reply:
-        shown["plan"]["expects_reply"] = True
-    if plan.refusal:
-        shown["plan"]["refusal"] = True
-    if len(understanding.commands) > 1:
-        shown["commands"] = [_command(command) for command in understanding.commands]
-    return shown
-
-
-def _command(command: Command) -> dict[str, Any]:
-    return {"intent": command.intent, "slots": dict(command.slots), "confidence": round(command.confidence, 3)}
 
 
 def _shown(understanding: Understanding, plan: Plan) -> str:

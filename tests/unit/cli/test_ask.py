@@ -18,7 +18,9 @@ NOW = ["--now", "2026-11-23T10:00"]
 
 def test_one_sentence_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ask", "set a pizza timer for ten minutes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    document = json.loads(capsys.readouterr().out)
+    assert [command["intent"] for command in document.pop("commands")] == ["TimerStart"]
+    assert document == {
         "text": "set a pizza timer for ten minutes",
         "language": "en",
         "intent": "TimerStart",
@@ -28,6 +30,8 @@ def test_one_sentence_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "plan": {
             "reply": "Pizza timer: 10 minutes, starting now.",
             "actions": [{"type": "start_timer", "seconds": 600, "name": "pizza"}],
+            "expects_reply": False,
+            "refusal": False,
         },
     }
 
