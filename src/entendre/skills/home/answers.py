@@ -35,6 +35,9 @@ STATES: dict[str, tuple[tuple[Trait, bool], ...]] = {
 }
 """A state in words: the traits that show it, best first, and which side of them it is."""
 
+WHOLE_HOME_KINDS = frozenset({"door", "lock", "window", "garage_door", "gate"})
+"""Kinds that are asked about for safety: without a room, the whole home is meant."""
+
 LOOSE_STATES = frozenset({"on", "open", "unlocked", "playing", "cleaning", "motion"})
 """States that one of a group is enough for: "are the lights on" is answered by the one that is."""
 
@@ -132,7 +135,8 @@ def _in_room(request: Request, room: str) -> Request:
 def _widened(request: Request) -> Request:
     """ "Are any lights on" is about the whole home unless a room was said."""
     slots = dict(request.command.slots)
-    if not slots.get("room") and not slots.get("appliance") and slots.get("question", "one") != "one":
+    general = slots.get("question", "one") != "one" or slots.get("kind") in WHOLE_HOME_KINDS
+    if general and not slots.get("room") and not slots.get("appliance"):
         slots["room"] = EVERYWHERE
     slots["several"] = True
     return replace(request, command=replace(request.command, slots=slots))
@@ -160,6 +164,8 @@ def _many(request: Request, target: Target, matching: Sequence[Appliance], state
             return request.say("all_are", **values)
         rest = [appliance for appliance in target.appliances if appliance not in matching]
         return request.say("not_all_are", what=spoken_names(request, rest), **(values | {"count": len(rest)}))
+    if state == "motion":
+        return request.say("motion" if matching else "no_motion", room=where)
     if not matching:
         return request.say("none_are", **values)
     if question == "count":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from entendre.core.home import Appliance, HomeSnapshot, Names, name_in
+from entendre.core.home import Appliance, HomeSnapshot, Names, all_names, name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.slots import flag, text
@@ -99,6 +99,8 @@ def _named(request: Request, able: Able) -> Target | Plan:
     home = request.world.home
     wanted = identifiers(request.command.slots.get("appliance"))
     known = [appliance for appliance in home.appliances if appliance.id in wanted]
+    if flag(request, "all"):
+        known = _namesakes(home, known)
     known = _in_said_room(request, known)
     if not known:
         return Plan(request.say("not_there", room=room_name(request, text(request, "room"))), refusal=True)
@@ -109,6 +111,12 @@ def _named(request: Request, able: Able) -> Target | Plan:
     if len(found) == 1 or mentioned or flag(request, "all"):
         return Target(tuple(_without_exceptions(request, found)))
     return which(request, _near(request, found))
+
+
+def _namesakes(home: HomeSnapshot, appliances: Sequence[Appliance]) -> list[Appliance]:
+    """Everything that shares a name with these: "all the ceiling lights"."""
+    names = {name.casefold() for each in appliances for name in all_names(each.names)}
+    return [each for each in home.appliances if names & {name.casefold() for name in all_names(each.names)}]
 
 
 def _in_said_room(request: Request, appliances: list[Appliance]) -> list[Appliance]:
@@ -288,10 +296,18 @@ def is_floor(request: Request, said: str | None) -> bool:
 
 def spoken_names(request: Request, appliances: Sequence[Appliance]) -> str:
     """Appliances by name, joined as the language does."""
-    names = [request.say("the_name", name=name_in(each.names, request.language)) for each in appliances]
+    plain = [name_in(each.names, request.language) for each in appliances]
+    if len(set(plain)) < len(plain):
+        plain = [_name_with_room(request, each) for each in appliances]
+    names = [_spoken(request, name) for name in plain]
     if len(names) > MAX_NAMES_SPOKEN + 1:
         names[MAX_NAMES_SPOKEN:] = [request.say("more", count=len(names) - MAX_NAMES_SPOKEN)]
     return request.say("joined", names=names)
+
+
+def _spoken(request: Request, name: str) -> str:
+    """A name in a sentence; one that is written with a capital is a proper name."""
+    return request.say("own_name" if name[:1].isupper() else "the_name", name=name)
 
 
 def grammatical_number(request: Request, appliance: Appliance) -> int:

@@ -91,7 +91,7 @@ async def test_rooms_floors_and_everywhere() -> None:
     upstairs = {"bedside_lamp", "bedroom_ceiling", "night_light", "kids_ceiling", "bathroom_light"}
     made = await plan("HomeTurnOff", kind="light", room="upstairs")
     assert set(values(made)) == upstairs
-    assert made.reply == "Turned off the lights upstairs."
+    assert made.reply == "Turned off the upstairs lights."
     assert set(values(await plan("HomeTurnOff", kind="light", room="everywhere"))) == ALL_LIGHTS
     assert set(values(await plan("HomeTurnOff", kind="light", all=True))) == ALL_LIGHTS
     assert set(values(await plan("HomeTurnOff", kind="light", room="here", at="garage"))) == {"garage_light"}
@@ -152,6 +152,18 @@ async def test_shared_names_are_asked_unless_one_is_able_or_all_are_meant() -> N
         lamps
     )
     assert values(await plan("HomeLock", appliance=doors, home=home)) == {"door_lock": True}
+
+
+async def test_all_of_a_name_is_asked_of_the_whole_home() -> None:
+    home = load_home(
+        {
+            "rooms": [{"id": "a", "names": "attic"}, {"id": "b", "names": "bedroom"}],
+            "appliances": [{"id": room, "kind": "light", "names": "spot", "room": room} for room in ("a", "b")],
+        }
+    )
+    made = await plan("HomeTurnOn", appliance=["a"], all=True, home=home, at="a")
+    assert values(made) == {"a": True, "b": True}
+    assert made.reply == "Turned on the spot in the attic and the spot in the bedroom."
 
 
 async def test_unknown_names_and_wrong_rooms_do_nothing_and_say_so() -> None:
@@ -313,7 +325,7 @@ async def test_scenes() -> None:
             {"kind": "light", "state": "on", "question": "any", "room": "office"},
             "No lights in the office are on.",
         ),
-        ("HomeAskState", {"state": "motion", "question": "any", "kind": "sensor"}, "No sensors are detecting motion."),
+        ("HomeAskState", {"state": "motion", "question": "any", "kind": "sensor"}, "There is no motion."),
         ("HomeAskValue", {"trait": "current_temperature", "room": "bedroom"}, "It's 19.5 degrees in the bedroom."),
         (
             "HomeAskValue",
