@@ -36,6 +36,7 @@ from entendre.session.household import LiveHousehold
 from entendre.session.hub import Hub, RingRequest
 from entendre.session.silent import NoEars, NoVad
 from entendre.session.text import answer_text
+from entendre.skills.device_tools import DeviceTools
 from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, load_speech
@@ -158,7 +159,7 @@ class App:
             draft_recognizer=speech.draft_recognizer,
             voices=_Voices(speech),
             vad=GatedVad(speech.vad) if speech.vad is not None else NoVad(),
-            planner=self.planner,
+            planner=DeviceTools(self.planner),
             household=self.household,
             announcer=self._hub,
             wake_word=speech.wake_word,

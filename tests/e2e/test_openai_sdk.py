@@ -168,8 +168,22 @@ async def test_the_speakers_volume_is_a_function_of_the_client(sdk: AsyncOpenAI,
         await connection.conversation.item.create(
             item={"type": "function_call_output", "call_id": call.call_id, "output": '{"ok": true}'}
         )
+        await until(connection, "response.done")
         events = await until(connection, "response.done")
-    assert events[-1].response.status == "completed"
+    assert events[-1].response.status == "completed" and "50" in said(events)
+
+
+async def test_a_tool_with_sentences_is_called_by_voice(sdk: AsyncOpenAI, speech_data: Path) -> None:
+    tool: Any = {"type": "function", "name": "dial", "sentences": ["call the {place}"]}
+    path = recording(speech_data, "call the office")
+    async with connected(sdk, tools=[tool]) as connection, microphone(connection, path):
+        events = await until(connection, "response.function_call_arguments.done")
+        assert (events[-1].name, json.loads(events[-1].arguments)) == ("dial", {"place": "office"})
+        item: Any = {"type": "function_call_output", "call_id": events[-1].call_id, "output": '{"error": "none left"}'}
+        await connection.conversation.item.create(item=item)
+        await until(connection, "response.done")
+        events = await until(connection, "response.done")
+    assert "sorry" in words(said(events))  # the failure is said aloud
 
 
 async def test_telephone_audio_both_ways(sdk: AsyncOpenAI, speech_data: Path) -> None:

@@ -64,8 +64,18 @@ class ReminderView:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool that a device offers. `parameters` is JSON Schema as text; `sentences` are templates that call it."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceView:
-    """The speaker that was spoken to."""
+    """The speaker that was spoken to. `tool_definitions` says more about some of `tools`."""
 
     id: str = ""
     room: str | None = None
@@ -74,6 +84,7 @@ class DeviceView:
     playing: bool = False
     speaking: bool = False
     tools: tuple[str, ...] = ()
+    tool_definitions: tuple[ToolDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,7 @@ class Answering:
             volume=profile.volume,
             speaking=self._playback is not None and not self._playback.ended,
             tools=profile.tools,
+            tool_definitions=profile.tool_definitions,
         )
         recent_s = self.assistant.clock.wall() - self._mentioned.at_s
         mentioned = self._mentioned if recent_s <= self.assistant.limits.memory_s else Mentioned()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from entendre.core.actions import Action
-from entendre.core.plan import Plan
+from entendre.core.plan import Plan, ToolDefinition
 from entendre.core.understanding import Understanding
 from entendre.turn.policy import ListenMode as ListenMode
 
@@ -25,16 +25,6 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class ToolDefinition:
-    """A tool that a device offers. `parameters` is JSON Schema as text; `sentences` are templates that call it."""
-
-    name: str
-    description: str = ""
-    parameters: str = "{}"
-    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

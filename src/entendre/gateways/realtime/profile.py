@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from entendre.core.plan import ToolDefinition
 from entendre.gateways.realtime.settings import RealtimeSettings
-from entendre.session.api import DeviceProfile, ListenMode, ToolDefinition
+from entendre.session.api import DeviceProfile, ListenMode
 from entendre.wire.realtime import SessionConfig
 
 _EAGER_END = {"low": 1.6, "medium": 1.0, "auto": 1.0, "high": 0.7}
