@@ -79,58 +79,15 @@ DOCUMENT = {
 }
 UNDERSTANDER = Understander(load_pack("en"), [sentence_file("trial", DOCUMENT)], HOME)
 
-SPOKEN = tuple(
-    [
-        "turn",
-        "on",
-        "off",
-        "the",
-        "lights",
-        "kitchen",
-        "lamp",
-        "and",
-        "in",
-        "it",
-        "set",
-        "a",
-        "timer",
-        "for",
-        "ten",
-        "minutes",
-        "half",
-        "past",
-        "seven",
-        "tomorrow",
-        "add",
-        "milk",
-        "to",
-        "shopping",
-        "list",
-        "remind",
-        "me",
-        "what",
-        "is",
-        "weather",
-        "like",
-        "please",
-        "bedroom",
-        "desk",
-        "not",
-        "play",
-        "wake",
-        "up",
-        "at",
-        "every",
-        "monday",
-        "fan",
-        "then",
-        "close",
-        "blinds",
-        "xyz",
-        "50%",
-        "7:30",
-    ]
-)
+SPOKEN = [
+    word
+    for row in (
+        "turn on off the lights kitchen lamp and in it set a timer for ten minutes half past seven tomorrow",
+        "add milk to shopping list remind me what is weather like please bedroom desk not play wake",
+        "up at every monday fan then close blinds xyz 50% 7:30",
+    )
+    for word in row.split()
+]
 
 
 def heard(text, **changes):
