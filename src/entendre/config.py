@@ -101,6 +101,15 @@ class SkillSettings:
 
     folder: Path | None = _setting(None, "Folder of own skills, loaded beside the built-in ones.")
     weather_file: Path | None = _setting(None, "JSON file that the weather skill reads (docs/skills.md).")
+    weather_url: str = _setting(
+        "", "Server that answers as Open-Meteo does, `https://api.open-meteo.com` for one; empty is none."
+    )
+    weather_geocoding_url: str = _setting(
+        "https://geocoding-api.open-meteo.com",
+        "Server that finds places as Open-Meteo's does; used with `weather_url`.",
+    )
+    weather_latitude: float = _setting(0.0, "Latitude of home, degrees; used with `weather_url`.")
+    weather_longitude: float = _setting(0.0, "Longitude of home, degrees; used with `weather_url`.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
 from entendre.skills.speech import SkillSpeech, known_language, load_speech
 
 if TYPE_CHECKING:
-    from entendre.config import Settings
+    from entendre.config import Settings, SkillSettings
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Planner:
     def load(cls, settings: Settings, home: HomeSnapshot) -> Planner:
         """The planner of a server's settings: built-in skills and those of the owner's folder."""
         folders = [settings.skills.folder] if settings.skills.folder else []
-        weather = {"provider": "file", "file": settings.skills.weather_file} if settings.skills.weather_file else {}
+        weather = weather_settings(settings.skills)
         return cls(load_skills(folders, {"weather": weather}), home, settings.server.language)
 
     @property
@@ -194,6 +194,21 @@ class Planner:
         """What is said in a language, or in the default one when nobody taught it."""
         tag = known_language(language)
         return self._speech[tag if self._understander(tag) is not None else self._default]
+
+
+def weather_settings(skills: SkillSettings) -> dict[str, object]:
+    """The weather skill's own settings of a server's: a file comes before a service."""
+    if skills.weather_file is not None:
+        return {"provider": "file", "file": skills.weather_file}
+    if not skills.weather_url:
+        return {}
+    return {
+        "provider": "open-meteo",
+        "url": skills.weather_url,
+        "geocoding_url": skills.weather_geocoding_url,
+        "latitude": skills.weather_latitude,
+        "longitude": skills.weather_longitude,
+    }
 
 
 def _merged(plans: Sequence[Plan]) -> Plan:

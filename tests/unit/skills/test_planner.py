@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from worlds import EMPTY, WORLDS
 
+from entendre.config import ServerSettings, Settings, SkillSettings
 from entendre.core.actions import AddItem, ChangeTimer, CreateReminder, SetTrait, SetVolume, StartTimer, Trait
 from entendre.core.home import HomeSnapshot, Room
 from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.skills import planner as planner_module
 from entendre.skills.base import Request
-from entendre.skills.planner import Planner
+from entendre.skills.planner import Planner, weather_settings
 from entendre.skills.plugins import LoadedSkills, Plugin, load_skills
 
 
@@ -179,9 +179,22 @@ def test_phrases_fall_back_to_a_general_apology(planner: Planner) -> None:
     assert planner.phrase("reminder_rings", "en", name="call mom", time="07:30") == "Reminder: call mom."
 
 
-def test_load_takes_the_settings_of_a_server(tmp_path: Path) -> None:
-    skills = SimpleNamespace(folder=None, weather_file=Path(__file__).parent / "weather.json")
-    settings = SimpleNamespace(skills=skills, server=SimpleNamespace(language="en-GB"))
-    planner = Planner.load(settings, EMPTY.home)  # type: ignore[arg-type]
+def test_load_takes_the_settings_of_a_server() -> None:
+    settings = Settings(server=ServerSettings(language="en-GB"))
+    planner = Planner.load(settings, EMPTY.home)
     assert planner.understand("what time is it", "en-GB", EMPTY).language == "en"
     assert planner.broken == ()
+
+
+def test_a_weather_file_comes_before_a_weather_service() -> None:
+    file = Path("weather.json")
+    assert weather_settings(SkillSettings()) == {}
+    service = SkillSettings(weather_url="http://meteo.local", weather_latitude=48.8, weather_longitude=2.3)
+    assert weather_settings(service) == {
+        "provider": "open-meteo",
+        "url": "http://meteo.local",
+        "geocoding_url": "https://geocoding-api.open-meteo.com",
+        "latitude": 48.8,
+        "longitude": 2.3,
+    }
+    assert weather_settings(replace(service, weather_file=file)) == {"provider": "file", "file": file}
