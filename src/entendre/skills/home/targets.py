@@ -77,6 +77,9 @@ def find(
         return _named(request, able)
     if text(request, "name"):
         return Plan(request.say("not_found", name=text(request, "name")), refusal=True)
+    called = _called(request, able)
+    if called is not None:
+        return called
     if flag(request, "everything"):
         return _everything(request, able, spared)
     kind = text(request, "kind")
@@ -147,6 +150,22 @@ def which(request: Request, options: list[Appliance]) -> Target | Plan:
         refusal=True,
         question="appliance",
     )
+
+
+def _called(request: Request, able: Able) -> Target | Plan | None:
+    """What a bare word of its name means ("the lamp"): the one of the room, else of the home, else ask."""
+    word = text(request, "named")
+    if word is None:
+        return None
+    found = [each for each in request.world.home.appliances if able(each) and _has_word(each, word)]
+    here = _in_rooms(found, room_ids(request, text(request, "room") or HERE) or set())
+    if not here and text(request, "room") is not None:
+        return None
+    return which(request, here or found) if here or found else None
+
+
+def _has_word(appliance: Appliance, word: str) -> bool:
+    return any(word in name.casefold().split() for name in all_names(appliance.names))
 
 
 def _everything(request: Request, able: Able, spared: frozenset[str]) -> Target | Plan:
