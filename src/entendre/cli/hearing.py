@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entendre.cli.ask import document as ask_document
 from entendre.clients.sound import resampled
 from entendre.config import Settings
 from entendre.core.actions import Action
 from entendre.core.audio import HOUSE_RATE_HZ, Samples, samples_of
+from entendre.core.document import document_of
 from entendre.core.errors import InvalidInputError
 from entendre.core.plan import Plan
 from entendre.core.understanding import Understanding
@@ -108,7 +108,7 @@ class HeardTurn:
     def document(self, language: str) -> dict[str, Any]:
         """As `entendre hear --json` prints it: the object of `ask`, the transcript, drafts and timeline."""
         understanding = self.understanding or Understanding(self.transcript, language)
-        return ask_document(understanding, self.plan or Plan(refusal=True)) | {
+        return document_of(understanding, self.plan or Plan(refusal=True)) | {
             "transcript": self.transcript,
             "drafts": self.drafts,
             "outcome": self.outcome or "no_turn",

@@ -7,10 +7,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from entendre.cli.ask import document as ask_document
 from entendre.cli.hearing import HeardTurn, hear
 from entendre.cli.show import BAR_CHARS, timeline_lines, turn_lines
 from entendre.core.actions import SetVolume, StartTimer
+from entendre.core.document import document_of
 from entendre.core.plan import Plan
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.session import api
@@ -86,7 +86,7 @@ async def test_a_turn_is_printed_as_documented() -> None:
     assert document["slots"] == {"seconds": 600}
     assert document["completeness"] == "extendable"
     assert document["plan"] == {"reply": "Ten minutes.", "actions": [{"type": "start_timer", "seconds": 600}]}
-    assert document.items() > ask_document(UNDERSTOOD, PLAN).items()
+    assert document.items() > document_of(UNDERSTOOD, PLAN).items()
     assert document["transcript"] == "set a timer for ten minutes"
     assert document["drafts"] == ["set a", "set a timer for ten minutes"]
     assert document["timeline"] == {
