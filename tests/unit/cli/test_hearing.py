@@ -85,7 +85,7 @@ async def test_a_turn_is_printed_as_documented() -> None:
     assert document["intent"] == "StartTimer"
     assert document["slots"] == {"seconds": 600}
     assert document["completeness"] == "extendable"
-    assert document["plan"] == {"reply": "Ten minutes.", "actions": [{"type": "start_timer", "seconds": 600}]}
+    assert document["plan"]["actions"] == [{"type": "start_timer", "seconds": 600}]
     assert document.items() > document_of(UNDERSTOOD, PLAN).items()
     assert document["transcript"] == "set a timer for ten minutes"
     assert document["drafts"] == ["set a", "set a timer for ten minutes"]
