@@ -69,11 +69,11 @@ class Answering:
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
 
-    def context(self) -> Context:
-        """What the utterance under way is understood in."""
+    def context(self, *, thorough: bool = False) -> Context:
+        """What the utterance under way is understood in; `thorough` with all the effort there is."""
         speaks = self._voice() is not None and self.profile.auto_respond
         hearing = Hearing(self.assistant, self.profile.language)
-        return Context(self._world(), hearing, self.profile.language, self.profile.speed, speaks)
+        return Context(self._world(), hearing, self.profile.language, self.profile.speed, speaks, thorough)
 
     def ask(self, text: str | None) -> None:
         """Answer typed text, or (None) the last committed turn. Raises: OverloadedError when many wait."""

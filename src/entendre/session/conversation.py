@@ -11,6 +11,7 @@ from functools import partial
 
 from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
 from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError
+from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
 from entendre.session.answering import Answering
 from entendre.session.api import (
@@ -63,6 +64,7 @@ class OpenTurn:
     id: str
     trace: Trace
     partial: str = ""
+    meaning: Completeness | None = None
 
 
 class LiveConversation:
@@ -331,11 +333,16 @@ class LiveConversation:
         assert self._turn is not None
         self._turn.trace.mark("draft_asked_s", self._stream_s(), replace=True)
         audio = self._buffer.cut(action.from_s, action.to_s)
-        self._drafts.start(action.draft, audio, self._answering.context(), self._turn.trace, self._stream_s)
+        effort = action.again and self._turn.meaning is Completeness.UNKNOWN and self._assistant.busy() < 1.0
+        context = self._answering.context(thorough=effort)
+        self._drafts.start(action.draft, audio, context, self._turn.trace, self._stream_s)
 
     async def _show_partial(self, event: ev.DraftUnderstood) -> None:
         turn, draft = self._turn, self._state.draft
-        if turn is None or draft is None or draft.number != event.draft or event.empty or event.text == turn.partial:
+        if turn is None or draft is None or draft.number != event.draft:
+            return
+        turn.meaning = event.completeness
+        if event.empty or event.text == turn.partial:
             return
         turn.partial = event.text
         await self._emit(PartialHeard(turn.id, event.text))

@@ -31,6 +31,7 @@ class Context:
     language: str
     speed: float
     speaks: bool
+    thorough: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Drafts:
     ) -> None:
         """Task root: a draft that fails is only a draft."""
         try:
-            heard = await context.hearing.draft(audio, context.world)
+            heard = await context.hearing.draft(audio, context.world, thorough=context.thorough)
             trace.mark("draft_s", stream_s(), replace=True)
             record.heard = heard
             meaning, text = heard.understanding, heard.transcript.text

@@ -15,25 +15,23 @@ from entendre.session.assistant import Assistant
 
 log = logging.getLogger(__name__)
 
-NO_SPEECH_MAX = 0.55
-"""A recognizer that doubts this much that anybody spoke is believed (measured on Whisper)."""
-
-SURE_HEARD = 0.5
+SURE_HEARD = 0.35
 SURE_UNDERSTOOD = 0.7
 """Below either, a complete sentence still waits a little for more, and is heard again thoroughly at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An utterance as heard and understood."""
+    """An utterance as heard and understood. `thorough`: with all the effort that the recognizer can make."""
 
     transcript: Transcript
     understanding: Understanding
+    thorough: bool = False
 
     @property
     def empty(self) -> bool:
-        """Nobody said anything."""
-        return not self.transcript.text or self.transcript.no_speech > NO_SPEECH_MAX
+        """Nobody said anything: recognizers answer noise with no text."""
+        return not self.transcript.text
 
     @property
     def sure(self) -> bool:
@@ -49,10 +47,10 @@ class Hearing:
     language: str = "en"
     hints: tuple[str, ...] = field(default=())
 
-    async def draft(self, audio: Samples, world: World) -> Heard:
-        """A quick look at what was said so far. Raises: RecognitionError, OverloadedError."""
+    async def draft(self, audio: Samples, world: World, *, thorough: bool = False) -> Heard:
+        """A look at what was said so far, quick unless `thorough`. Raises: RecognitionError, OverloadedError."""
         engine = self.assistant.draft_recognizer or self.assistant.recognizer
-        return self._understand(await self._recognize(engine, audio, thorough=False), world)
+        return await self._hear(engine, audio, world, thorough=thorough)
 
     async def final(self, audio: Samples, world: World, draft: Heard | None) -> Heard:
         """The last word on an utterance: the draft if it was understood, else a more thorough look.
@@ -61,17 +59,24 @@ class Hearing:
         """
         if draft is not None and (draft.empty or draft.understanding.understood):
             return draft
-        first = draft
-        if first is None or self.assistant.draft_recognizer is not None:
-            first = self._understand(await self._recognize(self.assistant.recognizer, audio, thorough=False), world)
-        if first.empty or first.understanding.understood:
+        engine = self.assistant.recognizer
+        first = draft or await self._hear(engine, audio, world, thorough=False)
+        if first.empty or first.understanding.understood or first.thorough:
             return first
         try:
-            second = self._understand(await self._recognize(self.assistant.recognizer, audio, thorough=True), world)
+            second = await self._hear(engine, audio, world, thorough=True)
         except EntendreError as error:
             log.info("second look failed", extra={"code": error.code})
             return first
         return second if second.understanding.understood and not second.empty else first
+
+    async def _hear(self, engine: Recognizer, audio: Samples, world: World, *, thorough: bool) -> Heard:
+        transcript = await self._recognize(engine, audio, thorough=thorough)
+        if not transcript.text:
+            nothing = Understanding("", self.language, completeness=Completeness.UNKNOWN)
+            return Heard(transcript, nothing, thorough)
+        understand = self.assistant.planner.understand
+        return Heard(transcript, understand(transcript.text, self.language, world, transcript.alternatives), thorough)
 
     async def _recognize(self, engine: Recognizer, audio: Samples, *, thorough: bool) -> Transcript:
         try:
@@ -79,11 +84,3 @@ class Hearing:
                 return await engine.recognize(audio, language=self.language, hints=self.hints, thorough=thorough)
         except TimeoutError:
             raise RecognitionError("I could not hear that in time.", detail=f"{engine.name} timed out") from None
-
-    def _understand(self, transcript: Transcript, world: World) -> Heard:
-        if not transcript.text or transcript.no_speech > NO_SPEECH_MAX:
-            return Heard(transcript, Understanding("", self.language, completeness=Completeness.UNKNOWN))
-        understanding = self.assistant.planner.understand(
-            transcript.text, self.language, world, transcript.alternatives
-        )
-        return Heard(transcript, understanding)

@@ -17,12 +17,16 @@ class StartTurn:
 
 @dataclass(frozen=True, slots=True)
 class RecognizeDraft:
-    """Recognise and understand the audio between two positions; answer with `DraftUnderstood` or `DraftFailed`."""
+    """Recognise and understand the audio between two positions; answer with `DraftUnderstood` or `DraftFailed`.
+
+    `again`: the same words were heard before and not understood well, so more effort is worth it.
+    """
 
     turn: int
     draft: int
     from_s: float
     to_s: float
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def _draft_if_due(state: TurnState, silence_s: float) -> Step:
         if draft is None or draft.voiced_until_s < activity.voiced_until_s:
             return _request_draft(state, silence_s, progress=False)
         if draft.understood is not None and wants_redraft(policy, draft.understood, draft.silence_s, silence_s):
-            return _request_draft(state, silence_s, progress=False)
+            return _request_draft(state, silence_s, progress=False, again=True)
         return state, ()
     working = draft is not None and draft.understood is None
     since_s = draft.to_s if draft is not None else activity.voiced_from_s or 0.0
@@ -203,10 +203,10 @@ def _draft_if_due(state: TurnState, silence_s: float) -> Step:
     return state, ()
 
 
-def _request_draft(state: TurnState, silence_s: float, *, progress: bool) -> Step:
+def _request_draft(state: TurnState, silence_s: float, *, progress: bool, again: bool = False) -> Step:
     number = state.drafts + 1
     draft = Draft(number, state.activity.voiced_until_s, silence_s, state.position_s, progress)
-    request = do.RecognizeDraft(state.turn, number, state.audio_from_s, state.position_s)
+    request = do.RecognizeDraft(state.turn, number, state.audio_from_s, state.position_s, again)
     return replace(state, drafts=number, draft=draft), (*_discard(state), request)
 
 
