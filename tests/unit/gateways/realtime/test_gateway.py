@@ -6,6 +6,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from entendre.core.errors import OverloadedError
 from entendre.gateways.realtime import RealtimeSettings
 from entendre.gateways.realtime import connection as connection_module
 from entendre.session import api
+from entendre.wire.realtime_client import _READERS
 
 SILENCE = base64.b64encode(bytes(4_800)).decode()
 
@@ -250,3 +253,21 @@ async def test_announcements_rings_and_timers_reach_clients_that_want_them(serve
     assert (events[0]["type"], events[0]["kind"], events[0]["name"]) == ("entendre.ring", "timer", "pasta")
     assert (events[1]["type"], events[1]["remaining_s"]) == ("entendre.timer", 59.5)
     assert events[2]["response"]["metadata"] == {"entendre": "announcement"}
+
+
+def test_every_error_code_is_documented(repository: Path) -> None:
+    documented = (repository / "docs/realtime.md").read_text()
+    sources = [
+        *repository.glob("src/entendre/gateways/realtime/*.py"),
+        *repository.glob("src/entendre/wire/realtime*.py"),
+    ]
+    pattern = r'(?:Refused|ProtocolFailed|_refuse|invalid)\(\s*"(\w+)"'
+    codes = {code for source in sources for code in re.findall(pattern, source.read_text())}
+    assert len(codes) > 10
+    assert not [code for code in codes if f"`{code}`" not in documented]
+
+
+def test_every_event_of_the_client_is_documented(repository: Path) -> None:
+    documented = (repository / "docs/realtime.md").read_text()
+    parts = {name.rpartition(".")[2] for name in _READERS} - {"update"}
+    assert not [part for part in parts if part not in documented]
