@@ -78,7 +78,9 @@ def _wait(process: subprocess.Popen[bytes], url: str, log_file: Path) -> None:
             return
         time.sleep(0.02)
     tail = log_file.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise ServerNotReadyError(f"The server was not ready within {READY_S:.0f} s.", detail=tail)
+    ended = process.poll() is not None
+    what = "ended before it was ready" if ended else f"was not ready within {READY_S:.0f} s"
+    raise ServerNotReadyError(f"The server {what}.", detail=tail)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
