@@ -33,6 +33,7 @@ SETS = {
     "lone digits": ("speech/digits", 3),
     "synthetic commands": ("commands/en", 2),
 }
+_SIGNS = {"%": "percent", "×": "times", "=": "equals"}
 _LETTERS_APART = re.compile(r"\b([a-z])\.\s?([a-z])\.")
 
 
@@ -69,6 +70,8 @@ def recordings(folder: Path, under: str) -> tuple[Recording, ...]:
 def words(text: str) -> list[str]:
     """English words, numbers spelled out, no case and no punctuation."""
     text = _LETTERS_APART.sub(r"\1\2", text.lower()).replace("never mind", "nevermind")
+    for sign, spoken in _SIGNS.items():
+        text = text.replace(sign, f" {spoken} ")
     text = re.sub(r"(\d),(\d{3})", r"\1\2", text)
     text = re.sub(r"\d+", lambda match: f" {_numbers().format_number(int(match[0])).text} ", text).replace("-", " ")
     return re.sub(r"[^\w' ]", " ", text).split()
