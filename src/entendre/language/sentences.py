@@ -9,7 +9,7 @@ from typing import Any
 from entendre.core.errors import InvalidInputError
 
 KEYWORDS_COST = 0.15
-COMPLETENESS = ("complete", "extendable")
+COMPLETENESS = ("complete", "extendable", "incomplete")
 
 
 @dataclass(frozen=True, slots=True)
