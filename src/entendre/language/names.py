@@ -79,24 +79,31 @@ class NameIndex:
         """A scene's or list's names, with and without the word for what it is."""
         for words in self._spoken(thing.names):
             self._add(kind, words, thing.id, 0.0)
-            if len(words) > 1 and words[-1] in nouns:
+            if words[-1] not in nouns:
+                for noun in nouns:
+                    self._add(kind, (*words, noun), thing.id, OTHER_FORM_COST)
+            elif len(words) > 1:
                 self._add(kind, words[:-1], thing.id, 0.0)
 
     def _add_appliances(self, home: HomeSnapshot, rooms: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+        own_rooms = frozenset(words for spoken in rooms.values() for words in spoken)
         for appliance in home.appliances:
             for words in self._spoken(appliance.names):
                 self._add("appliance", words, appliance.id, 0.0)
-                self._add_shortened(words, appliance.id)
+                self._add_shortened(words, appliance.id, own_rooms)
                 for room_words in rooms.get(appliance.room or "", ())[:2]:
                     if words[: len(room_words)] != room_words:
                         self._add("appliance", room_words + words, appliance.id, OTHER_FORM_COST)
 
-    def _add_shortened(self, words: tuple[str, ...], appliance: str) -> None:
-        """The ends of a name that still say more than its kind: "ceiling light" of "bedroom ceiling light"."""
-        for start in range(1, len(words)):
-            tail = words[start:]
-            if any(self._form(word) not in self._generic for word in tail):
-                self._add("appliance", tail, appliance, SHORTENED_COST)
+    def _add_shortened(self, words: tuple[str, ...], appliance: str, rooms: frozenset[tuple[str, ...]]) -> None:
+        """Parts of a name that still say more than its kind or a room: "ceiling light" of "bedroom ceiling light"."""
+        parts = [words[start:] for start in range(1, len(words))]
+        parts += [words[:end] for end in range(2, len(words))]
+        for part in parts:
+            if part not in rooms and any(self._form(word) not in self._generic for word in part):
+                self._add("appliance", part, appliance, SHORTENED_COST)
+        if len(words) > 2:
+            self._add("appliance", (words[-1], *words[:-1]), appliance, SHORTENED_COST)
 
     def _spoken(self, names: Names) -> list[tuple[str, ...]]:
         language = self._pack.language
