@@ -14,9 +14,11 @@ from entendre.core.home import HomeSnapshot
 from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.understander import Understander
+from entendre.markets.loader import load_pack
 from entendre.skills.base import Request
 from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
 from entendre.skills.speech import SkillSpeech, known_language, load_speech
+from entendre.skills.tools import DeviceTools
 
 if TYPE_CHECKING:
     from entendre.config import Settings, SkillSettings
@@ -48,6 +50,7 @@ class Planner:
         """
         self._skills = skills
         self._by_intent = skills.by_intent
+        self._tools = DeviceTools(load_pack)
         self._home = home
         self._default = known_language(default_language)
         self._broken: list[BrokenPlugin] = list(skills.broken)
@@ -87,6 +90,10 @@ class Planner:
         understanding = replace(
             understander.understand(text, world, alternatives=alternatives), language=known_language(language)
         )
+        if understanding.confidence < SURE:
+            call = self._tools.understand(text, known_language(language), world)
+            if call is not None and call.confidence > understanding.confidence:
+                return call
         return self._open_answer(understanding, world)
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:
@@ -130,6 +137,8 @@ class Planner:
     async def _plan_command(self, command: Command, language: str, world: World) -> Plan:
         if command.slots.get(CONFIRMED) is False:
             return Plan(self.phrase("declined", language))
+        if (call := self._tools.plan(command, self.phrase("done", language))) is not None:
+            return call
         plugin = self._by_intent.get(command.intent)
         if plugin is None:
             return Plan(self.phrase("not_understood", language), refusal=True)

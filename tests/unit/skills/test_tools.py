@@ -8,7 +8,10 @@ import pytest
 from entendre.core.actions import CallDeviceTool
 from entendre.core.plan import DeviceView, ToolDefinition, World
 from entendre.core.understanding import Command
+from entendre.home.demo import demo_home
 from entendre.markets.loader import load_pack
+from entendre.skills.planner import Planner
+from entendre.skills.plugins import load_skills
 from entendre.skills.tools import DeviceTools
 
 OPEN_APP = ToolDefinition("open_app", sentences=("(open|launch|start) {app}",))
@@ -60,3 +63,14 @@ def test_other_sentences_and_devices_without_tools_mean_nothing(device_tools: De
 def test_nonsense_from_a_device_silences_only_its_tools(device_tools: DeviceTools, sentences: tuple[str, ...]) -> None:
     broken = ToolDefinition("t", parameters="not json", sentences=sentences)
     assert device_tools.understand("open it", "en", world(broken)) is None
+
+
+async def test_the_planner_prefers_a_skill_that_is_sure_and_else_asks_the_tools() -> None:
+    planner = Planner(load_skills(), demo_home())
+    here = world(OPEN_APP)
+    call = planner.understand("launch the calculator", "en", here)
+    plan = await planner.plan(call, here)
+    assert [action.type for action in plan.actions] == ["call_device_tool"]
+    assert plan.reply
+    assert planner.understand("open the garage door", "en", here).commands[0].intent == "HomeOpen"
+    assert not planner.understand("launch the calculator", "en", world()).understood
