@@ -36,7 +36,6 @@ from entendre.session.household import LiveHousehold
 from entendre.session.hub import Hub, RingRequest
 from entendre.session.silent import NoEars, NoVad
 from entendre.session.text import answer_text
-from entendre.skills.device_tools import DeviceTools
 from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, load_speech
@@ -159,7 +158,7 @@ class App:
             draft_recognizer=speech.draft_recognizer,
             voices=_Voices(speech),
             vad=GatedVad(speech.vad) if speech.vad is not None else NoVad(),
-            planner=DeviceTools(self.planner),
+            planner=self.planner,
             household=self.household,
             announcer=self._hub,
             wake_word=speech.wake_word,
