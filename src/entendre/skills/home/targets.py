@@ -88,6 +88,8 @@ def find(
     mentioned = _mentioned(request, able)
     if mentioned is not None and not slots.get("room"):
         return mentioned
+    if flag(request, "bare"):
+        return Plan(request.say("ask_what"), expects_reply=True, refusal=True, question="appliance")
     return _of_kinds(request, able, tuple(fallback_kinds))
 
 

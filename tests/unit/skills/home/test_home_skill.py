@@ -266,6 +266,12 @@ async def test_too_dark_brightens_what_is_lit_or_switches_on() -> None:
     assert (await plan("HomeAdjust", at="office", **said)).actions == ()
 
 
+async def test_half_a_command_is_about_what_was_mentioned_or_asks() -> None:
+    assert values(await plan("HomeTurnOff", bare=True, mentioned=("desk_lamp",))) == {"desk_lamp": False}
+    asked = await plan("HomeTurnOff", bare=True)
+    assert (asked.actions, asked.expects_reply, asked.question) == ((), True, "appliance")
+
+
 async def test_brighter_without_a_name_is_about_what_was_mentioned() -> None:
     made = await plan("HomeAdjust", trait="brightness", direction="up", mentioned=("desk_lamp",))
     assert steps(made) == {"desk_lamp": (Trait.BRIGHTNESS, 20)}
