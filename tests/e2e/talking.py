@@ -93,6 +93,15 @@ def recording(folder: Path, text: str, engine: str = "kokoro") -> Path:
     raise LookupError(text)
 
 
+def person(folder: Path, text: str) -> Path:
+    """A recording of a person who says these words."""
+    for line in (folder / "speech/manifest.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if str(row.get("text", "")).lower() == text.lower():
+            return folder / "speech" / str(row["path"])
+    raise LookupError(text)
+
+
 def audio_of(path: Path, audio_format: AudioFormat) -> bytes:
     """A recording as a client of this format would send it."""
     samples, rate_hz = soundfile.read(path, dtype="float32")

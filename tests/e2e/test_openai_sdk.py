@@ -18,7 +18,19 @@ import pytest
 import soundfile
 from aiohttp import ClientSession, WSMsgType
 from openai import AsyncOpenAI
-from talking import PCM_24KHZ, ULAW, Server, audio_of, microphone, recording, running_server, silence, until, words
+from talking import (
+    PCM_24KHZ,
+    ULAW,
+    Server,
+    audio_of,
+    microphone,
+    person,
+    recording,
+    running_server,
+    silence,
+    until,
+    words,
+)
 
 from entendre.core.audio import AudioFormat, Encoding
 from entendre.wire.g711 import decode
@@ -96,6 +108,19 @@ async def test_a_spoken_question_is_heard_and_answered_aloud(
     audio = reply_audio(events)
     assert len(audio) > PCM_24KHZ.byte_count(0.5)
     assert "391" in "".join(await heard_again(sdk, audio, PCM_24KHZ))
+
+
+@pytest.mark.parametrize("text", ["turn off all of the lights in the Office", "set a timer for 3 hours and 10 minutes"])
+async def test_a_persons_voice_is_understood(sdk: AsyncOpenAI, speech_data: Path, text: str) -> None:
+    async with (
+        connected(sdk, include=["entendre.turn"]) as connection,
+        microphone(connection, person(speech_data, text)),
+    ):
+        events = await until(connection, "response.done")
+    assert overlap(words(text), words(transcript(events))) >= 0.7
+    understood = next(event for event in events if event.type == "entendre.turn").to_dict()
+    assert understood["stage"] == "understood" and understood["language"] == "en"
+    assert said(events)
 
 
 async def test_push_to_talk(sdk: AsyncOpenAI, speech_data: Path) -> None:
