@@ -35,9 +35,11 @@ def add_parser(subparsers: Any) -> None:
     idle = kinds.add_parser("idle", help="memory of idle connections and event-loop lag")
     idle.add_argument("--connections", type=int, default=1000, metavar="N")
     understand = kinds.add_parser("understand", help="time a sentence against hassil alone")
+    storm = kinds.add_parser("storm", help="memory under bad peers that come and go")
+    storm.add_argument("--minutes", type=float, default=10.0)
     store = kinds.add_parser("store", help="reads and writes of the database")
     whole = kinds.add_parser("all", help="all of these, briefly")
-    for each in (gap, load, idle, understand, store, whole):
+    for each in (gap, load, idle, storm, understand, store, whole):
         each.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -90,6 +92,10 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
         from entendre.bench.idle import IdleOptions, measure_idle
 
         return _run(measure_idle(IdleOptions(args.connections, _key()), _show))
+    if kind == "storm":
+        from entendre.bench.storm import StormOptions, measure_storm
+
+        return _run(measure_storm(StormOptions(args.minutes), _show))
     return _timed(kind)
 
 
