@@ -64,7 +64,10 @@ def _time(request: Request) -> time | None:
     if at is not None:
         return at
     said = moment(request) or after(request)
-    return said.time() if said is not None else None
+    if said is not None:
+        return said.time()
+    part = request.terms("day_part").get(text(request, "date_part") or "")
+    return time.fromisoformat(part) if part else None
 
 
 def _date(request: Request, at: time, days: tuple[str, ...]) -> date:
