@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -91,10 +92,11 @@ async def test_a_room_is_asked_and_its_answer_taken() -> None:
     assert (asked, answered) == ([], ["bathroom_light.on = true"])
 
 
-async def test_an_unsure_unlock_waits_for_a_yes() -> None:
-    said = "unlok the front door"
-    understanding = planner().understand(said, "en", world())
-    assert understanding.understood
-    assert understanding.confidence < 0.9
-    assert await talk(said, "yes") == [[], ["front_door.locked = false"]]
-    assert await talk(said, "no") == [[], []]
+@pytest.mark.parametrize(("answer", "done"), [("yes", ["front_door.locked = false"]), ("no", [])])
+async def test_an_unsure_unlock_waits_for_a_yes(answer: str, done: list[str]) -> None:
+    sure = planner().understand("unlock the front door", "en", world())
+    unsure = replace(sure, commands=(replace(sure.commands[0], confidence=0.8),), confidence=0.8)
+    asked = await planner().plan(unsure, world())
+    assert (asked.actions, asked.reply) == ((), "Should I unlock the front door?")
+    _, answered = await ask(answer, world(mentioned=planner().mentioned(world(), unsure, asked)))
+    assert [written(action) for action in answered.actions] == done
