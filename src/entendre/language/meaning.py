@@ -142,13 +142,14 @@ def meaning_of(
         cost = reading.cost + block.cost - (CONTEXT_BONUS if block.requires else 0.0)
         if (best is not None and cost >= best.cost) or block.excludes & words or not holds(block.requires, world):
             continue
+        doubt = reading.cost + max(0.0, block.cost) - sum(min(0.0, step.found.cost) for step in steps)
         slots = slots_of(steps, tokens, world)
         if not narrow(slots, world, _kinds(block.requires)):
             continue
         command = Command(
             intent=block.intent,
             slots=slots | dict(block.slots),
-            confidence=round(max(0.0, min(1.0, 1.0 - cost)), 3),
+            confidence=round(max(0.0, min(1.0, 1.0 - doubt)), 3),
             text=tokens.between(0, len(tokens.words)),
             skill=template.skill,
         )

@@ -11,6 +11,8 @@ from entendre.language.sounds import SoundIndex
 from entendre.language.tokens import Tokenizer
 
 OTHER_FORM_COST = 0.01
+WHOLE_NAME_COST = -0.05
+"""A whole name of several words is meant, whatever else the words may say."""
 ALIAS_COST = 0.03
 SHORTENED_COST = 0.05
 JOINED_COST = 0.08
@@ -81,7 +83,7 @@ class NameIndex:
             self._add(kind, words, thing.id, 0.0)
             if words[-1] not in nouns:
                 for noun in nouns:
-                    self._add(kind, (*words, noun), thing.id, OTHER_FORM_COST)
+                    self._add(kind, (*words, noun), thing.id, 0.0)
             elif len(words) > 1:
                 self._add(kind, words[:-1], thing.id, 0.0)
 
@@ -148,7 +150,8 @@ class NameIndex:
                 break
             if node.entries:
                 exact = tuple(words[start : position + 1]) in self._exact
-                hits.extend(_hits(node, position + 1, 0.0 if exact else OTHER_FORM_COST))
+                cost = OTHER_FORM_COST if not exact else WHOLE_NAME_COST if position > start else 0.0
+                hits.extend(_hits(node, position + 1, cost))
         return hits
 
     def near(self, words: Sequence[str], start: int, budget: float) -> list[NameHit]:

@@ -144,7 +144,7 @@ class Understander:
             command = replace(
                 command, slots=slots, confidence=round(1 - cost, 3), text=tokens.between(0, len(tokens.words))
             )
-            return replace(meaning, command=command, cost=cost, exact=False)
+            return replace(meaning, command=command, cost=cost)
         return None
 
     def _rooms_at_edges(self, words: Sequence[str], values: Values) -> Iterable[tuple[int, int, object]]:

@@ -1,0 +1,91 @@
+"""Names of a home, as people say them."""
+
+from __future__ import annotations
+
+import pytest
+
+from entendre.core.home import Appliance, HomeSnapshot, ItemList, Room, Scene
+from entendre.language.names import NameIndex
+from entendre.language.tokens import Tokenizer
+from entendre.markets.loader import load_pack
+
+PACK = load_pack("en")
+TOKENIZER = Tokenizer(PACK.words)
+
+
+def _names(*names):
+    return {"en": names}
+
+
+HOME = HomeSnapshot(
+    rooms=(Room("nursery", _names("Kids' Room", "Nursery"), floor="up"), Room("hall", _names("Hallway"))),
+    floors={"up": _names("First Floor")},
+    appliances=(
+        Appliance("left", "light", _names("Bedside Lamp Left"), room="nursery"),
+        Appliance("right", "light", _names("Bedside Lamp Right"), room="nursery"),
+        Appliance("second", "light", _names("Lamp 2"), room="hall"),
+        Appliance("pump", "outlet", _names("Fish Tank Pump"), room="hall"),
+        Appliance("den", "light", _names("The Den Light")),
+        Appliance("hall_light", "light", _names("Hallway Light"), room="hall"),
+    ),
+    scenes=(Scene("dinner", _names("Dinner scene")),),
+    lists=(ItemList("food", _names("Groceries")), ItemList("todo", _names("To-do list"))),
+)
+INDEX = NameIndex(HOME, PACK, TOKENIZER)
+
+
+def found(text, *, near=False):
+    """What a whole text names: kind and ids, surest first."""
+    words = TOKENIZER.words(text)
+    hits = INDEX.near(words, 0, 0.3) if near else INDEX.at(words, 0)
+    whole = sorted((hit for hit in hits if hit.end == len(words)), key=lambda hit: hit.cost)
+    return [(hit.kind, set(hit.ids)) for hit in whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "ids"),
+    [
+        ("bedside lamp left", "appliance", {"left"}),
+        ("left bedside lamp", "appliance", {"left"}),
+        ("bedside lamp", "appliance", {"left", "right"}),
+        ("bedside lamps", "appliance", {"left", "right"}),
+        ("lamp two", "appliance", {"second"}),
+        ("fish tank", "appliance", {"pump"}),
+        ("hallway fish tank pump", "appliance", {"pump"}),
+        ("den light", "appliance", {"den"}),
+        ("the den light", "appliance", {"den"}),
+        ("hall light", "appliance", {"hall_light"}),
+        ("kid's room", "room", {"nursery"}),
+        ("first floor", "room", {"up"}),
+        ("dinner", "scene", {"dinner"}),
+        ("grocery list", "list", {"food"}),
+        ("groceries", "list", {"food"}),
+        ("to do", "list", {"todo"}),
+    ],
+)
+def test_names_as_people_say_them(text, kind, ids):
+    assert (kind, ids) in found(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"), [("fishtank pump", {"pump"}), ("nurserie", {"nursery"}), ("fish tank pummp", {"pump"})]
+)
+def test_misheard_names(text, ids):
+    assert any(ids == near for _, near in found(text, near=True)) or any(ids == near for _, near in found(text))
+
+
+@pytest.mark.parametrize("text", ["lamp", "light", "fish", "room", "phone"])
+def test_a_word_that_names_nothing_in_particular_is_no_name(text):
+    assert found(text) == []
+
+
+def test_a_whole_name_is_surer_than_a_part_of_one():
+    whole = INDEX.at(("fish", "tank", "pump"), 0)
+    part = INDEX.at(("fish", "tank"), 0)
+    assert min(hit.cost for hit in whole if hit.end == 3) < 0 < min(hit.cost for hit in part)
+
+
+def test_the_beginning_of_a_name_waits_for_its_end():
+    assert INDEX.begins(("fish",), "appliance")
+    assert not INDEX.begins(("fish", "tank", "pump"), "appliance")
+    assert not INDEX.begins(("sofa",), "appliance")
