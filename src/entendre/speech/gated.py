@@ -1,4 +1,4 @@
-"""A VAD with an ear for loudness: its lag after the last word is cut where the sound itself has gone.
+"""A VAD with an ear for loudness: doubtful scores are raised where it is loud, and cut where the sound has gone.
 
 A neural VAD goes on for about 90 ms after the voice (its state decays), and scores a mumbled last syllable low.
 Loudness tells both apart: a frame that fell back to the room's noise is silence whatever the score says.
@@ -16,11 +16,16 @@ from entendre.ports import Vad, VadStream
 FLOOR_S = 1.5
 """The room's noise is the quietest of this much audio; speech has pauses more often than that."""
 ABOVE_FLOOR = 2.0
-BELOW_PEAK = 0.09
-"""Both must hold for silence: close to the room's noise, and far (21 dB) below the speaker's recent peak."""
+BELOW_PEAK = 0.18
+"""Both must hold for silence: close to the room's noise, and far (15 dB) below the speaker's recent peak."""
 PEAK_DECAY_S = 2.0
 LEAST_RMS = 8.0
 """Digital silence is no noise floor."""
+LOUD = 4.0
+POSSIBLE = 0.1
+RAISED = 0.5
+"""A frame 12 dB above the room's noise that the VAD does not rule out counts as speech: accents and noisy microphones
+score a tenth of what clear voices do. It may start and carry an utterance, but is not enough to interrupt a reply."""
 
 
 class GatedVad:
@@ -66,5 +71,9 @@ class GatedStream:
         rms = max(rms, LEAST_RMS)
         self._recent.append(rms)
         self._peak = max(rms, self._peak * self._decay)
-        quiet = rms < min(self._recent) * ABOVE_FLOOR and rms < self._peak * BELOW_PEAK
-        return 0.0 if quiet else score
+        floor = min(self._recent)
+        if rms < floor * ABOVE_FLOOR and rms < self._peak * BELOW_PEAK:
+            return 0.0
+        if rms > floor * LOUD and score >= POSSIBLE:
+            return max(score, RAISED)
+        return score

@@ -10,20 +10,21 @@ FRAME = 512
 
 
 class SureVad:
-    """Says 0.9 to everything."""
+    """Says the same of everything."""
 
     name = "sure"
     frame_samples = FRAME
 
-    def __init__(self) -> None:
+    def __init__(self, score: float = 0.9) -> None:
         self._waiting = 0
+        self._score = score
 
     def open(self) -> SureVad:
-        return SureVad()
+        return SureVad(self._score)
 
     def push(self, audio: Samples) -> list[float]:
         frames, self._waiting = divmod(self._waiting + len(audio), FRAME)
-        return [0.9] * frames
+        return [self._score] * frames
 
     def reset(self) -> None:
         self._waiting = 0
@@ -57,3 +58,10 @@ def test_reset_forgets_the_voice() -> None:
     stream.push(noise(10, 5000))
     stream.reset()
     assert stream.push(noise(3, 100)) == [0.9] * 3
+
+
+def test_loud_sound_that_the_vad_does_not_rule_out_counts_as_speech() -> None:
+    audio = np.concatenate([noise(10, 100), noise(5, 5000)])
+    assert GatedVad(SureVad(0.15)).open().push(audio)[10:] == [0.5] * 5
+    assert GatedVad(SureVad(0.05)).open().push(audio)[10:] == [0.05] * 5
+    assert GatedVad(SureVad(0.15)).open().push(noise(15, 5000)) == [0.15] * 15
