@@ -43,6 +43,7 @@ class Readers:
         self.dates = DateGrammar(pack.time, self.numbers, words_of)
         self.moments = MomentGrammar(pack.time, self.clocks, self.dates, self.durations, words_of)
         self.confusions = pack.words.confusions
+        self.small_words = frozenset(pack.words.light)
         self.kelvin: Phrases[None] = phrase_set(pack.names.get("kelvin_words", ()), words_of)
 
 
@@ -69,6 +70,8 @@ class Values:
         self._near = near
         self._confusions = readers.confusions
         self._as_numbers = tuple(map(self._as_number, words)) if near else tuple(words)
+        if near and words and words[-1] in readers.small_words:
+            self._as_numbers = (*self._as_numbers[:-1], words[-1])
         self._misheard = [place for place, word in enumerate(words) if self._as_numbers[place] != word]
         self._found: dict[tuple[str, int], list[Found]] = {}
         self._listed: dict[int, dict[str, list[Found]]] = {}
