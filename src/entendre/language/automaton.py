@@ -88,6 +88,7 @@ class Automaton:
 
     def __init__(self, words_of: Callable[[str], tuple[str, ...]]) -> None:
         self._words_of = words_of
+        self._split: dict[str, tuple[str, ...]] = {}
         self.arcs: list[dict[Symbol, list[int]]] = [{}]
         self.accepts: dict[int, list[int]] = {}
         self._states: dict[frozenset[int], State] = {}
@@ -147,7 +148,10 @@ class Automaton:
 
     def split(self, text: str) -> tuple[str, ...]:
         """The words of a piece of template text."""
-        return self._words_of(text)
+        found = self._split.get(text)
+        if found is None:
+            found = self._split[text] = self._words_of(text)
+        return found
 
 
 class _Builder:
