@@ -163,7 +163,7 @@ def test_words_that_stop_changing_end_an_utterance_under_a_noisy_television() ->
     line = Timeline(speech=((0.3, 30.0),), words=(Words(1.2, C.COMPLETE, "turn off the lights"),))
     line.listen().hear(6.0)
     at, commit = commit_of(line)
-    assert at < 3.2
+    assert at < 4.6
     assert commit.draft is not None
 
 
@@ -202,7 +202,7 @@ def test_speech_during_a_reply_stops_it_within_200_ms() -> None:
     [(at, stop)] = line.of(do.StopReply)
     assert stop == do.StopReply("barge_in")
     assert at - 2.5 <= 0.2
-    assert line.names() == ["StartTurn", "CommitTurn", "StopReply", "StartTurn"]
+    assert line.names() == ["StartTurn", "CommitTurn", "StartTurn", "StopReply"]
     start = line.of(do.StartTurn)[1][1]
     assert isinstance(start, do.StartTurn)
     assert start.audio_from_s <= 2.5
@@ -310,8 +310,8 @@ def test_push_to_talk_without_any_voice_is_left_to_the_recogniser() -> None:
 
 def test_push_to_talk_mid_word_discards_the_stale_draft() -> None:
     policy = Policy(mode=ListenMode.MANUAL)
-    line = Timeline(policy, speech=((0.2, 3.0),), words=(Words(0.5, C.COMPLETE, "lights"),), draft_delay_s=1.0)
-    line.listen().hear(1.6).send(ev.ListeningStopped(1.6))
+    line = Timeline(policy, speech=((0.2, 5.0),), words=(Words(0.5, C.COMPLETE, "lights"),), draft_delay_s=1.0)
+    line.listen().hear(3.2).send(ev.ListeningStopped(3.2))
     _, commit = commit_of(line)
     assert commit.draft is None
     assert line.of(do.DiscardDraft)

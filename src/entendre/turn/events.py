@@ -10,10 +10,14 @@ from entendre.turn.policy import ListenMode, Policy
 
 @dataclass(frozen=True, slots=True)
 class ListeningRequested:
-    """The client opened its microphone at `at_s`; nothing before it counts. `mode` None keeps the policy's."""
+    """The client opened its microphone at `at_s`; nothing before it counts. `mode` None keeps the policy's.
+
+    `interrupts`: a reply under way stops for it; otherwise listening waits for the end of the reply.
+    """
 
     at_s: float
     mode: ListenMode | None = None
+    interrupts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

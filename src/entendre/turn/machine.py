@@ -33,6 +33,8 @@ def step(state: TurnState, event: ev.TurnEvent, now: float) -> Step:
 
 
 def _on_listening_requested(state: TurnState, event: ev.ListeningRequested, now: float) -> Step:
+    if state.phase is Phase.BUSY and not event.interrupts:
+        return replace(state, mode=event.mode or state.policy.mode, resume_listening=True), ()
     state, actions = _abandon(state, "cancelled", "barge_in")
     state = replace(state, mode=event.mode or state.policy.mode)
     return _open(state, max(event.at_s, state.floor_s), now, actions)
@@ -126,7 +128,7 @@ def _frame_while_busy(state: TurnState, frame: ev.FrameScored) -> Step:
     if not state.activity.speaking:
         return state, ()
     state, actions = _start_turn(state)
-    return state, (do.StopReply("barge_in"), *actions)
+    return state, (*actions, do.StopReply("barge_in"))
 
 
 def _start_turn(state: TurnState) -> Step:
@@ -197,8 +199,11 @@ def _draft_if_due(state: TurnState, silence_s: float) -> Step:
             return _request_draft(state, silence_s, progress=False, again=True)
         return state, ()
     working = draft is not None and draft.understood is None
-    since_s = draft.to_s if draft is not None else activity.voiced_from_s or 0.0
-    if not working and policy.progress_draft_s > 0 and state.position_s - since_s >= policy.progress_draft_s:
+    voiced_from_s = activity.voiced_from_s or 0.0
+    due_s = voiced_from_s + policy.first_progress_draft_s
+    if draft is not None:
+        due_s = max(due_s, draft.to_s + policy.progress_draft_s)
+    if not working and policy.progress_draft_s > 0 and state.position_s >= due_s:
         return _request_draft(state, silence_s, progress=True)
     return state, ()
 

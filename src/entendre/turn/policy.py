@@ -23,9 +23,10 @@ class ListenMode(StrEnum):
 class Policy:
     """How one conversation takes turns.
 
-    Silences are counted from the end of the last voiced frame. `draft_pause_s` is below the closure of a plosive plus
-    one frame, so most drafts are of real pauses; `incomplete_s` is above the longest pause (1.4 s) that people make
-    inside a sentence that they mean to finish.
+    Silences are counted from the end of the last voiced frame. `draft_pause_s` is one quiet frame: a draft that turns
+    out to be too early costs a core for a moment, a draft that is late costs the user. Progress drafts, made while the
+    voice goes on, begin only in utterances longer than most commands, where they do not compete with the last draft.
+    `incomplete_s` is above the longest pause (1.4 s) that people make inside a sentence that they mean to finish.
     """
 
     mode: ListenMode = ListenMode.AUTO
@@ -38,8 +39,9 @@ class Policy:
     min_speech_s: float = 0.064
     preroll_s: float = 0.3
 
-    draft_pause_s: float = 0.064
+    draft_pause_s: float = 0.03
     redraft_pause_s: float = 0.32
+    first_progress_draft_s: float = 2.6
     progress_draft_s: float = 1.2
 
     complete_s: float = 0.12
