@@ -18,6 +18,7 @@ from home_assistant_intents import get_intents
 from entendre.core.home import Appliance, HomeSnapshot, ItemList, Room
 from entendre.core.plan import DeviceView, World
 from entendre.language.understander import Understander
+from entendre.markets.home_assistant import base_sentences
 from entendre.markets.loader import load_builtin_sentences, load_pack
 
 SMALL, LARGE = 56, 556
@@ -89,7 +90,9 @@ def _times_us(call: Callable[[str], object], rounds: int) -> list[float]:
 
 def _ours(count: int) -> list[float]:
     home = home_of(count)
-    understander = Understander(load_pack("en"), load_builtin_sentences("en"), home)
+    own = load_builtin_sentences("en")
+    base = base_sentences("en", {intent for file in own for intent in file.intents})
+    understander = Understander(load_pack("en"), own if base is None else (*own, base), home)
     world = World(now=datetime(2026, 1, 5, 9, 0, tzinfo=UTC), home=home, device=DeviceView(room="Kitchen"))
     return _times_us(lambda sentence: understander.understand(sentence, world), OURS_ROUNDS)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from typing import Any
 
 from home_assistant_intents import get_intents
 
 from entendre.core.errors import ConfigurationError
 from entendre.language.sentences import SentenceFile, sentence_file
+from entendre.markets.loader import read_yaml
 
 SKILL = "home_assistant"
 SLOTS = {
@@ -17,14 +19,21 @@ SLOTS = {
     "area": "room",
     "floor": "room",
     "brightness": "percent:brightness",
+    "brightness_level": "brightness_level:brightness",
     "position": "percent:position",
     "fan_speed": "percent:fan_speed",
     "volume": "percent:volume",
     "temperature": "temperature",
     "color": "color",
-    "color_temperature": "kelvin:color_temperature",
+    "color_temperature": "number:color_temperature",
+    "color_temperature_names": "color_temperature_names:color_temperature",
+    "cover_classes": "kind",
 }
-"""Their list -> our type, with the slot's name where it stays theirs."""
+"""Their list -> our type, with the slot's name where that is another."""
+OWN_LISTS = frozenset({"brightness_level", "color_temperature_names"})
+"""Lists of which only the slot's name changes."""
+NAMES = frozenset({"name", "area", "floor"})
+"""Lists of names, which alone say nothing of what to do."""
 KINDS = {
     "light": ("light",),
     "fan": ("fan",),
@@ -38,10 +47,30 @@ KINDS = {
     "scene": ("scene",),
 }
 """Their domain -> our appliance kinds."""
+KIND_SLOT = "kind"
+_OPTIONAL = re.compile(r"\[[^\[\]]*\]")
 _REFERENCE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
-def load_home_assistant(language: str, mapping: Mapping[str, Mapping[str, Any]]) -> SentenceFile:
+def base_sentences(language: str, answered: Iterable[str]) -> SentenceFile | None:
+    """The package's sentences of a language for those of our intents that are answered; None if it has none."""
+    known = frozenset(answered)
+    document = read_yaml(files("entendre.markets") / "home_assistant.yaml")
+    mapping = {
+        theirs: target
+        for theirs, target in document["intents"].items()
+        if {target["intent"], *_others(target)} <= known
+    }
+    if not mapping or get_intents(language) is None:
+        return None
+    return load_home_assistant(language, mapping, cost=float(document["cost"]))
+
+
+def _others(target: Mapping[str, Any]) -> set[str]:
+    return {case["intent"] for case in target.get("cases", ()) if "intent" in case}
+
+
+def load_home_assistant(language: str, mapping: Mapping[str, Mapping[str, Any]], *, cost: float = 0.0) -> SentenceFile:
     """A language's sentences for the intents of `mapping`: `{"HassTurnOn": {"intent": …, "slots": {…}}}`.
 
     Raises: ConfigurationError if the package lacks the language.
@@ -51,28 +80,64 @@ def load_home_assistant(language: str, mapping: Mapping[str, Mapping[str, Any]])
         raise ConfigurationError(f"The package home-assistant-intents has no sentences for {language!r}.")
     intents: dict[str, dict[str, Any]] = {}
     for theirs, target in mapping.items():
-        blocks = package["intents"].get(theirs, {}).get("data", ())
-        converted = [_block(block, target.get("slots", {})) for block in blocks]
-        intents.setdefault(target["intent"], {"data": []})["data"].extend(converted)
+        for block in package["intents"].get(theirs, {}).get("data", ()):
+            case = _case(block, target)
+            if case.get("skip"):
+                continue
+            intent = case.get("intent", target["intent"])
+            added = {**target.get("slots", {}), **case.get("slots", {})}
+            added = {name: value for name, value in added.items() if name not in case.get("without", ())}
+            intents.setdefault(intent, {"data": []})["data"].append(_block(block, added) | {"cost": cost})
+    lists = {name: body for name, body in package.get("lists", {}).items() if name in OWN_LISTS or name not in SLOTS}
     document = {
         "language": language,
         "intents": intents,
         "expansion_rules": {name: _template(body) for name, body in package.get("expansion_rules", {}).items()},
-        "lists": {name: body for name, body in package.get("lists", {}).items() if name not in SLOTS},
+        "lists": lists,
     }
     return sentence_file(SKILL, document)
+
+
+def _case(block: Mapping[str, Any], target: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first case of a mapping that fits a block."""
+    of_block = {
+        "domain": _domains(block),
+        "combination": {block.get("metadata", {}).get("slot_combination")},
+        "response": {block.get("response")},
+    }
+    return next((case for case in target.get("cases", ()) if _fits(case, of_block)), {})
+
+
+def _fits(case: Mapping[str, Any], of_block: Mapping[str, set[Any]]) -> bool:
+    wanted = ((key, case[key]) for key in of_block if key in case)
+    return all(of_block[key] & set([value] if isinstance(value, str) else value) for key, value in wanted)
+
+
+def _domains(block: Mapping[str, Any]) -> set[Any]:
+    """The domains of a block, fixed or asked for."""
+    asked = block.get("requires_context", {}).get("domain", ())
+    return {block.get("slots", {}).get("domain"), *([asked] if isinstance(asked, str) else asked)}
 
 
 def _block(block: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     slots = dict(block.get("slots", {}))
     kinds = KINDS.get(str(slots.pop("domain", "")), ())
     if len(kinds) == 1:
-        slots["kind"] = kinds[0]
+        slots[KIND_SLOT] = kinds[0]
     return {
-        "sentences": [_template(sentence) for sentence in block["sentences"]],
+        "sentences": [_template(sentence) for sentence in block["sentences"] if _says_what(sentence)],
         "slots": slots | dict(added),
         "requires_context": _context(block.get("requires_context", {})),
     }
+
+
+def _says_what(sentence: str) -> bool:
+    """Whether a sentence has a word of its own: a bare name, which they switch on, says nothing of what to do."""
+    needed = sentence
+    while (shorter := _OPTIONAL.sub("", needed)) != needed:
+        needed = shorter
+    lists = {name for name, _ in _REFERENCE.findall(needed)}
+    return bool(lists - NAMES or _REFERENCE.sub("", needed).strip())
 
 
 def _context(theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,8 +157,9 @@ def _template(text: str) -> str:
         ours = SLOTS.get(name)
         if ours is None:
             return match.group()
-        if stored is not None:
-            return f"{{{ours.split(':')[0]}:{stored}}}"
-        return f"{{{ours}}}"
+        kind, _, own = ours.partition(":")
+        if own or stored is None or kind == KIND_SLOT:
+            return f"{{{ours}}}"
+        return f"{{{kind}:{stored}}}"
 
     return _REFERENCE.sub(renamed, text)

@@ -15,6 +15,7 @@ from entendre.language.pack import LanguagePack
 from entendre.language.replies import Replies
 from entendre.language.sentences import SentenceFile, sentence_file
 from entendre.language.understander import Understander
+from entendre.markets.home_assistant import base_sentences
 from entendre.markets.loader import load_pack, read_yaml
 from entendre.skills.plugins import BUILT_IN, BrokenPlugin, LoadedSkills, Plugin
 
@@ -83,6 +84,9 @@ def load_speech(skills: LoadedSkills, language: str) -> SkillSpeech:
             continue
         files.append(file)
         replies[plugin.name] = said
+    base = base_sentences(language, skills.by_intent)
+    if base is not None:
+        files.append(base)
     phrases = load_replies(read_yaml(PHRASES / f"{language}.yaml"), pack)
     return SkillSpeech(pack, phrases, files, replies, broken)
 

@@ -10,7 +10,7 @@ from entendre.core.errors import ConfigurationError, InvalidInputError
 from entendre.core.home import Appliance, HomeSnapshot, Room
 from entendre.core.plan import DeviceView, World
 from entendre.language.understander import Understander
-from entendre.markets.home_assistant import load_home_assistant
+from entendre.markets.home_assistant import base_sentences, load_home_assistant
 from entendre.markets.loader import languages, load_builtin_sentences, load_pack, load_sentences, read_yaml
 
 
@@ -81,3 +81,36 @@ def test_home_assistant_sentences_come_in_our_slots():
 def test_home_assistant_names_a_missing_language():
     with pytest.raises(ConfigurationError):
         load_home_assistant("tlh", {})
+
+
+def test_a_bare_name_says_nothing_though_they_switch_it_on():
+    file = load_home_assistant("en", {"HassTurnOn": {"intent": "TurnOn"}})
+    templates = [template for block in file.blocks for template in block.templates]
+    assert "<turn> on [<the>] {appliance}" in templates
+    assert "[<the>] {appliance}" not in templates
+
+
+def test_cases_choose_our_intent_by_what_a_block_is_for():
+    mapping = {
+        "HassTurnOn": {
+            "intent": "On",
+            "cases": [{"domain": ["lock"], "intent": "Lock"}, {"domain": "cover", "skip": True}],
+        }
+    }
+    by_intent = {
+        intent: [template for block in load_home_assistant("en", mapping).blocks if block.intent == intent
+                 for template in block.templates]
+        for intent in ("On", "Lock")
+    }  # fmt: skip
+    assert "lock [<the>] {appliance}" in by_intent["Lock"]
+    assert not any("{kind}" in template for template in by_intent["On"])
+
+
+def test_the_base_is_there_for_the_intents_that_are_answered():
+    answered = {intent for file in load_builtin_sentences("en") for intent in file.intents}
+    base = base_sentences("en", answered)
+    assert base is not None
+    assert base.intents <= answered
+    assert all(block.cost > 0 for block in base.blocks)
+    assert base_sentences("en", {"Greet"}) is None
+    assert base_sentences("xx", answered) is None
