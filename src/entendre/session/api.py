@@ -232,8 +232,11 @@ class Conversation(Protocol):
         """Uplink audio: little-endian mono PCM16 at 16 kHz, any length."""
         ...
 
-    def start_listening(self, mode: ListenMode | None = None) -> None:
-        """The client opened its microphone: after its own wake word, a button, or at once."""
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
+        """The client opened its microphone: after its own wake word, a button, or at once.
+
+        `interrupts`: a reply under way stops for it; otherwise listening waits for the end of the reply.
+        """
         ...
 
     def stop_listening(self) -> None:

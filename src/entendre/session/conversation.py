@@ -80,6 +80,7 @@ class LiveConversation:
         self._inside: deque[ev.TurnEvent] = deque()
         self._notices: deque[SessionEvent] = deque(maxlen=NOTICES_LIMIT)
         self._waiting_bytes = 0
+        self._began_at = assistant.clock.monotonic()
         self._awake = asyncio.Event()
         self._closing = False
         self._vad = assistant.vad.open()
@@ -102,9 +103,9 @@ class LiveConversation:
         self._waiting_bytes += len(pcm16)
         self._awake.set()
 
-    def start_listening(self, mode: ListenMode | None = None) -> None:
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
         """The client opened its microphone."""
-        self._post(partial(ev.ListeningRequested, mode=mode))
+        self._post(partial(ev.ListeningRequested, mode=mode, interrupts=interrupts))
 
     def stop_listening(self) -> None:
         """Push to talk was released, or the client commits its audio."""
@@ -148,7 +149,10 @@ class LiveConversation:
 
     def cancel_reply(self) -> None:
         """Stop the reply being planned or spoken."""
-        self._post(lambda at_s: ev.TurnCancelled())
+        if self._state.phase is Phase.BUSY:  # audio that waits for the end of this reply must not hold this up
+            self._post_inside(ev.TurnCancelled())
+        else:
+            self._post(lambda at_s: ev.TurnCancelled())
 
     def played(self, reply: str, seconds: float) -> None:
         """The client reports how much of a reply it played."""
@@ -283,9 +287,8 @@ class LiveConversation:
         self._awake.set()
 
     def _stream_s(self) -> float:
-        """Now, on the uplink's clock."""
-        since_frame_s = self._assistant.clock.monotonic() - self._state.frame_now if self._state.frame_now else 0.0
-        return self._state.position_s + since_frame_s
+        """Now, on the uplink's clock, which goes on from the start of the conversation while no audio comes."""
+        return self._state.position_s + self._assistant.clock.monotonic() - (self._state.frame_now or self._began_at)
 
     async def _emit(self, event: SessionEvent) -> None:
         """Send an event to the client. Raises: OverloadedError if it is not taken in time."""

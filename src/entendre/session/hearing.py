@@ -53,7 +53,7 @@ class Hearing:
         return await self._hear(engine, audio, world, thorough=thorough)
 
     async def final(self, audio: Samples, world: World, draft: Heard | None) -> Heard:
-        """The last word on an utterance: the draft if it was understood, else a more thorough look.
+        """The last word on an utterance: the draft if it was understood, else a more thorough look if cores are free.
 
         Raises: RecognitionError, OverloadedError.
         """
@@ -61,7 +61,7 @@ class Hearing:
             return draft
         engine = self.assistant.recognizer
         first = draft or await self._hear(engine, audio, world, thorough=False)
-        if first.empty or first.understanding.understood or first.thorough:
+        if first.empty or first.understanding.understood or first.thorough or self.assistant.busy() >= 1.0:
             return first
         try:
             second = await self._hear(engine, audio, world, thorough=True)

@@ -83,10 +83,24 @@ async def test_barge_in_stops_the_reply_and_says_how_much_was_heard() -> None:
         ended = await stage.link.until(api.ReplyEnded)
         await stage.turn_over(2)
     assert ended.interrupted
+    names = stage.link.names()
+    assert names.index("SpeechStarted", names.index("ReplyStarted")) < names.index("ReplyEnded"), "first who speaks"
     assert 0.2 < ended.heard_s < 1.6
     outcomes = [e.outcome for e in stage.link.of(api.TurnEnded)]
     assert outcomes == [api.Outcome.INTERRUPTED, api.Outcome.ANSWERED]
     assert stage.link.performed == [StopSpeaking()]
+
+
+async def test_a_typed_turn_has_a_trace_without_any_audio() -> None:
+    stage = Stage(PLANS)
+    async with running(stage):
+        await asyncio.sleep(0.05)
+        stage.talk.respond("tell me")
+        trace = (await stage.turn_over()).trace
+    order = ["commit_s", "understood_s", "acted_s", "synthesis_s", "first_audio_s", "played_s"]
+    assert [trace[name] for name in order] == sorted(trace[name] for name in order)
+    assert trace["commit_s"] >= 0.05
+    assert trace["played_s"] - trace["first_audio_s"] == pytest.approx(2.0, abs=0.1)
 
 
 async def test_reply_audio_is_paced() -> None:
@@ -253,6 +267,37 @@ async def test_push_to_talk() -> None:
         stage.talk.stop_listening()
         await stage.turn_over(2)
     assert len(stage.household.done) == 2
+
+
+@pytest.mark.parametrize("mode", [api.ListenMode.CONTINUOUS, api.ListenMode.MANUAL])
+async def test_opening_a_stream_need_not_stop_the_reply(mode: api.ListenMode) -> None:
+    stage = Stage(PLANS)
+    async with running(stage, **(OPEN | {"mode": mode})):
+        stage.talk.respond("tell me")
+        await stage.link.until(api.ReplyStarted)
+        stage.talk.start_listening(mode, interrupts=False)
+        stage.talk.hear(quiet(0.3))
+        ended = await stage.link.until(api.ReplyEnded)
+        assert not ended.interrupted
+        await stage.say()
+        stage.talk.stop_listening()
+        await stage.turn_over(2)
+    assert len(stage.household.done) == 1, "what is said after the reply is heard"
+
+
+async def test_a_reply_is_cancelled_at_once_while_pushed_audio_waits_for_it() -> None:
+    stage = Stage(PLANS)
+    async with running(stage, mode=api.ListenMode.MANUAL):
+        stage.talk.respond("tell me")
+        await stage.link.until(api.ReplyStarted)
+        stage.talk.hear(loud(0.5))
+        await asyncio.sleep(0.05)
+        stage.talk.cancel_reply()
+        async with asyncio.timeout(0.5):
+            assert (await stage.link.until(api.ReplyEnded)).interrupted
+        stage.talk.stop_listening()
+        await stage.turn_over(2)
+    assert len(stage.household.done) == 1
 
 
 async def test_the_client_decides_when_to_answer() -> None:

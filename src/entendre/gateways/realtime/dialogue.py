@@ -58,6 +58,7 @@ class Turn:
     committed: bool = False
     responded: bool = False
     typed: bool = False
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Dialogue:
         self.asks_when_committed = False
         self._turns: dict[str, Turn] = {}
         self._waiting: deque[Waiting] = deque()
+        self._unheard: set[str] = set()
         self._buffer_item: str | None = None
         self._answerable = False
         self._tool_turn: str | None = None
@@ -104,7 +106,7 @@ class Dialogue:
     @property
     def transcript_pending(self) -> bool:
         """Whether something committed has not become a turn yet."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._unheard)
 
     @property
     def answerable(self) -> bool:
@@ -134,7 +136,6 @@ class Dialogue:
 
     def cancel(self) -> Events:
         """Close the response under way: the client does not want it."""
-        self.asks_when_committed = False
         return self._close("cancelled", reason="client_cancelled")
 
     def settle(self, code: str = "", message: str = "") -> Events:
@@ -206,6 +207,8 @@ class Dialogue:
         if self.codec.config.turn_detection is None or turn.item is None or turn.committed:
             return []
         turn.committed = True
+        if not self._answers_alone():
+            self._unheard.add(event.turn)
         ended = SpeechEnded(round(event.at_s * 1000), turn.item)
         if turn.item in self.items:  # the client committed it first
             return [ended]
@@ -234,6 +237,8 @@ class Dialogue:
 
     def _turn_committed(self, event: TurnCommitted) -> Events:
         turn = self._turn(event.turn)
+        turn.heard = True
+        self._unheard.discard(event.turn)
         self._claim(turn)
         if not self.active:
             self._answerable = not self._answers_alone()
@@ -285,6 +290,7 @@ class Dialogue:
 
     def _failed(self, event: TurnFailed) -> Events:
         turn = self._turn(event.turn)
+        self._unheard.discard(event.turn)
         events: Events = []
         if turn.item and not turn.typed and turn.committed and not self.items.transcribed(turn.item):
             error = {"type": "server_error", "code": event.code, "message": event.message}
@@ -295,11 +301,13 @@ class Dialogue:
         return [*events, Failed("server_error", event.code, event.message)]
 
     def _turn_ended(self, event: TurnEnded) -> Events:
-        turn = self._turns.pop(event.turn, None) or Turn()
+        turn = self._turns.pop(event.turn, None) or Turn(heard=True)
+        self._unheard.discard(event.turn)
         if self._turn_under_way == event.turn:
             self._turn_under_way = None
         events: Events = []
-        if self.active is not None and self.active.reply is None and not self.transcript_pending:
+        answered = turn.heard or self.asks_when_committed  # else an utterance was dropped, for this response perhaps
+        if self.active is not None and self.active.reply is None and not self.transcript_pending and answered:
             events += self._close(*_STATUS[event.outcome])
         elif self.active is None and turn.committed and not turn.responded and self._answers_alone():
             events += [*self.begin(), *self._close(*_STATUS[event.outcome])]
@@ -310,6 +318,7 @@ class Dialogue:
     ) -> Events:
         if self.active is None:
             return []
+        self.asks_when_committed = False
         response, self.active = self.active, None
         return response.closed(status, reason, code, message)
 

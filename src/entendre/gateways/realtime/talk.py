@@ -188,9 +188,10 @@ class Talk:
             self._conversation.hear(pcm16[start : start + HEAR_PIECE_BYTES])
 
     def _listen(self, mode: ListenMode) -> None:
+        """Have audio heard in this mode; sending audio is no wish to stop a reply."""
         if self._listening is not mode:
             self._listening = mode
-            self._conversation.start_listening(mode)
+            self._conversation.start_listening(mode, interrupts=False)
 
     async def _commit(self, event_id: str | None) -> None:
         if self._uncommitted_s < MIN_COMMIT_S:

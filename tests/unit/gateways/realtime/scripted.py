@@ -47,7 +47,7 @@ class ScriptedConversation:
         if "hear" in self.on:
             self._call("hear", len(self.heard))
 
-    def start_listening(self, mode: ListenMode | None = None) -> None:
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
         self._call("start_listening", mode)
 
     def stop_listening(self) -> None:
