@@ -109,6 +109,14 @@ class Dialogue:
         return bool(self._waiting or self._unheard)
 
     @property
+    def deaf(self) -> bool:
+        """Whether a turn that the server found itself is being answered, so that there is no audio to commit."""
+        if self.codec.config.turn_detection is None:
+            return False
+        answering = self._answers_alone() and any(turn.committed for turn in self._turns.values())
+        return self.active is not None or bool(self._unheard) or answering
+
+    @property
     def answerable(self) -> bool:
         """Whether the last committed turn waits for an answer."""
         return self._answerable

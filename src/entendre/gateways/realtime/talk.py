@@ -22,6 +22,7 @@ from entendre.session.api import (
     DeviceProfile,
     ListenMode,
     SessionEvent,
+    SpeechStopped,
     TurnCommitted,
 )
 from entendre.wire.realtime import RealtimeCodec
@@ -121,6 +122,8 @@ class Talk:
     async def deliver(self, event: SessionEvent) -> None:
         """Send one event to the client. See `DeviceLink`."""
         await self._client.send(self._dialogue.on(event))
+        if isinstance(event, SpeechStopped) and self._profile.mode is ListenMode.CONTINUOUS:
+            self._uncommitted_s = 0.0
         if isinstance(event, TurnCommitted) and self._dialogue.asks_when_committed:
             self._dialogue.asks_when_committed = False
             if event.text:
@@ -196,6 +199,10 @@ class Talk:
     async def _commit(self, event_id: str | None) -> None:
         if self._uncommitted_s < MIN_COMMIT_S:
             message = f"The buffer holds {self._uncommitted_s * 1000:.0f} ms of audio; committing needs 100 ms."
+            await self._refuse("input_audio_buffer_commit_empty", message, None, event_id)
+            return
+        if self._dialogue.deaf:
+            message = "Turn detection has taken the audio, and its turn is being answered."
             await self._refuse("input_audio_buffer_commit_empty", message, None, event_id)
             return
         seconds, self._uncommitted_s = self._uncommitted_s, 0.0

@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from entendre.core.plan import Plan
-from entendre.core.understanding import Understanding
 from entendre.gateways.realtime.dialogue import Dialogue
 from entendre.session import api
 from entendre.wire.realtime import RealtimeCodec, SessionConfig
@@ -35,10 +33,8 @@ def test_an_utterance_that_was_dropped_for_a_response_does_not_end_it(detects: b
     dropped = dialogue.on(api.SpeechStopped("noise", 0.4)) + dialogue.on(api.TurnEnded("noise", api.Outcome.CANCELLED))
     assert statuses(dropped) == []
     events = dialogue.on(api.TurnCommitted("typed", "what time is it", "en"))
-    events += dialogue.on(api.TurnUnderstood("typed", Understanding("what time is it"), Plan("Noon.")))
-    events += dialogue.on(api.ReplyStarted("r", "typed", "Noon.", 24_000)) + dialogue.on(
-        api.ReplyEnded("r", "typed", 0.5)
-    )
+    events += dialogue.on(api.ReplyStarted("r", "typed", "Noon.", 24_000))
+    events += dialogue.on(api.ReplyEnded("r", "typed", 0.5))
     assert statuses(events) == ["completed"]
 
 
@@ -64,3 +60,18 @@ def test_a_response_that_waits_for_words_ends_when_there_are_none(end: api.Sessi
     assert len(statuses(dialogue.on(end))) == 1
     assert not dialogue.asks_when_committed
     assert not dialogue.transcript_pending
+
+
+def test_what_the_server_answers_already_cannot_be_committed_again() -> None:
+    dialogue = Dialogue(RealtimeCodec("c"))
+    assert not dialogue.deaf
+    dialogue.on(api.SpeechStarted("t", 0.0))
+    assert not dialogue.deaf
+    dialogue.on(api.SpeechStopped("t", 1.0))
+    assert dialogue.deaf
+    dialogue.on(api.TurnCommitted("t", "what time is it", "en"))
+    dialogue.on(api.ReplyStarted("r", "t", "Noon.", 24_000))
+    assert dialogue.deaf
+    dialogue.on(api.ReplyEnded("r", "t", 0.5))
+    dialogue.on(api.TurnEnded("t", api.Outcome.ANSWERED))
+    assert not dialogue.deaf
