@@ -61,7 +61,7 @@ def answer_of(fault: Fault) -> web.Response:
     """A fault as a response. An upload that was not read to its end must not be taken for the next request."""
     body = json.dumps(error_json(fault.code, fault.message, fault.param, fault.status))
     response = web.Response(status=fault.status, text=body, content_type="application/json", headers=fault.headers)
-    if fault.status in (403, 408, 413):
+    if fault.status in (403, 408, 413) or fault.code == "invalid_body":
         response.force_close()
     return response
 
@@ -88,6 +88,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer_of(Fault(refused.status, code, f"{refused.reason}.", headers=headers))
     except TimeoutError:
         return answer_of(Fault(408, "timeout", "The request took too long."))
+    except web.RequestPayloadError:
+        return answer_of(Fault(400, "invalid_body", "The body cannot be read."))
     except ConnectionError:
         raise
     except Exception:

@@ -80,12 +80,19 @@ def check_origin(request: web.Request) -> None:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or (request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and not _upgrades(request)):
         return
-    if urlsplit(origin).netloc.lower() != request.headers.get(hdrs.HOST, "").lower():
+    if _authority(origin) != request.headers.get(hdrs.HOST, "").lower():
         raise Fault(403, "origin_not_allowed", "Requests from other sites are refused.")
 
 
 def _upgrades(request: web.Request) -> bool:
     return "websocket" in request.headers.get(hdrs.UPGRADE, "").lower()
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

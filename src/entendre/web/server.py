@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from entendre.web.answers import ask, healthz, models, readyz
+from entendre.web.discretion import be_discreet
 from entendre.web.faults import Fault, faults
 from entendre.web.guard import guard
 from entendre.web.pages import Pages
@@ -81,6 +82,7 @@ async def _goodbye(app: web.Application) -> None:
 
 async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Serve an application; the runner to clean up, and the port (0 picks one)."""
+    be_discreet()
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     site = web.TCPSite(runner, host, port, backlog=1024)

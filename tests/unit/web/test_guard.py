@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -121,3 +122,28 @@ async def test_our_own_page_can_act(locked: Site) -> None:
     headers = {"Origin": locked.address, "Authorization": f"Bearer {KEY}"}
     async with locked.client.post(f"{locked.address}/v1/ask", json={"text": "x"}, headers=headers) as answer:
         assert answer.status == 200
+
+
+async def test_what_peers_send_stays_out_of_the_log(locked: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    port = int(locked.address.rpartition(":")[2])
+    for request in (
+        f"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\x01\r\n\r\n",
+        f"GET /?{KEY}\x7f HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request.encode())
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    for protocols in ((f"openai-insecure-api-key.{KEY}",), ("realtime", f"openai-insecure-api-key.{KEY}")):
+        async with locked.client.ws_connect(f"{locked.address}/v1/realtime", protocols=protocols) as socket:
+            await socket.receive()
+    assert "malformed request" in caplog.text
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://evil.example", "https://localhost.evil.example"])
+async def test_other_origins_are_refused_however_they_are_written(locked: Site, origin: str) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Origin": origin}
+    async with locked.client.post(f"{locked.address}/v1/ask", json={"text": "hello"}, headers=headers) as answer:
+        assert answer.status == 403

@@ -124,3 +124,10 @@ async def test_a_connection_that_says_nothing_is_closed() -> None:
             writer.close()
     finally:
         await site.close()
+
+
+async def test_a_body_that_is_not_compressed_as_it_says_is_the_clients_fault(site: Site) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with site.client.post(f"{site.address}/v1/ask", data=b"not gzip", headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "invalid_body"
