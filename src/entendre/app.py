@@ -43,7 +43,7 @@ from entendre.store.database import Database
 from entendre.store.keys import ApiKeys
 from entendre.store.sqlite import SqliteStore
 from entendre.system import SystemClock, new_id
-from entendre.web.guard import check_bind
+from entendre.web.guard import check_bind, presented_key
 from entendre.web.server import build_app, listen
 from entendre.web.services import Question, WebServices
 
@@ -162,7 +162,7 @@ class App:
             household=self.household,
             announcer=self._hub,
             wake_word=speech.wake_word,
-            busy=lambda: (speech.pool.running + speech.pool.waiting) / max(1, speech.pool.workers),
+            busy=speech.pool.load,
             new_id=new_id,
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
@@ -214,6 +214,7 @@ class App:
         realtime = RealtimeGateway(
             self._hub,
             RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
+            may_stay=self._key_holds if self._needs_key() else None,
         )
         application = build_app(self._web_services(realtime))
         runner, self.port = await self._bound(application)
@@ -250,12 +251,19 @@ class App:
             ask=self._ask,
             verify_key=self.keys.verify,
             realtime=realtime,
-            require_key=settings.keys.required or not is_loopback(settings.server.host),
+            require_key=self._needs_key(),
             language=settings.server.language,
             models=models,
             voices=lambda: tuple(each.name for each in speech.voices),
             ready=lambda: self._missing,
         )
+
+    def _needs_key(self) -> bool:
+        return self.settings.keys.required or not is_loopback(self.settings.server.host)
+
+    async def _key_holds(self, request: web.Request) -> bool:
+        """Whether the key that a connection was opened with was not revoked since."""
+        return await self.keys.verify(presented_key(request) or "") is not None
 
     async def _ask(self, question: Question) -> Mapping[str, Any]:
         device = DeviceView(id=question.device, room=question.room)

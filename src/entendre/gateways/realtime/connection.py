@@ -29,7 +29,7 @@ class Connection:
     A client that names its device has one at once, so that alarms ring on it before anybody spoke.
     """
 
-    __slots__ = ("_clock", "_factory", "_request", "_settings", "_socket", "_talk", "caller", "codec", "last_heard_s")
+    __slots__ = ("_clock", "_factory", "_settings", "_socket", "_talk", "caller", "codec", "last_heard_s", "request")
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Connection:
         settings: RealtimeSettings,
         clock: Callable[[], float],
     ) -> None:
-        self._request = request
+        self.request = request
         self._socket = socket
         self._factory = factory
         self._settings = settings
@@ -130,5 +130,5 @@ class Connection:
 
     def drop(self) -> None:
         """Cut the connection without a word."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        if self.request.transport is not None:
+            self.request.transport.abort()

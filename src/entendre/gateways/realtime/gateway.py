@@ -7,10 +7,11 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import WSCloseCode, web
 
+from entendre.core.errors import EntendreError
 from entendre.gateways.realtime.connection import Connection
 from entendre.gateways.realtime.profile import Caller
 from entendre.gateways.realtime.settings import SWEEP_S, RealtimeSettings
@@ -24,6 +25,8 @@ SUBPROTOCOL = "realtime"
 BETA = "realtime=v1"
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 MAX_CALLER_CHARS = 64
+SWEPT_AT_ONCE = 256
+"""Connections whose key is checked again before others get their turn."""
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT = 60, 15, 4
 
 
@@ -36,7 +39,10 @@ class RealtimeGateway:
         settings: RealtimeSettings | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        may_stay: Callable[[web.Request], Awaitable[bool]] | None = None,
     ) -> None:
+        """`may_stay`: whether what let a client in still holds; asked every `SWEEP_S`."""
+        self._may_stay = may_stay
         self._factory = factory
         self._settings = settings or RealtimeSettings()
         self._clock = clock
@@ -97,7 +103,26 @@ class RealtimeGateway:
             oldest_s = self._clock() - self._settings.idle_timeout_s
             idle = [connection for connection in self._connections if connection.last_heard_s < oldest_s]
             goodbyes = [connection.close(WSCloseCode.POLICY_VIOLATION, "idle_timeout") for connection in idle]
+            goodbyes += [
+                connection.close(WSCloseCode.POLICY_VIOLATION, "invalid_api_key")
+                for connection in await self._locked_out()
+            ]
             await asyncio.gather(*goodbyes, return_exceptions=True)
+
+    async def _locked_out(self) -> list[Connection]:
+        """Clients whose key was revoked since they came."""
+        if self._may_stay is None:
+            return []
+        locked_out: list[Connection] = []
+        try:
+            for number, connection in enumerate(tuple(self._connections), 1):
+                if not await self._may_stay(connection.request):
+                    locked_out.append(connection)
+                if number % SWEPT_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        except EntendreError as error:
+            log.warning("keys could not be checked again", extra={"code": error.code})
+        return locked_out
 
 
 def _dialect(request: web.Request) -> Dialect:

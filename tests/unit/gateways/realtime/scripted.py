@@ -102,9 +102,9 @@ class Served:
         return self.factory.opened[-1]
 
 
-async def serve(settings: RealtimeSettings | None = None) -> tuple[Served, web.AppRunner]:
+async def serve(settings: RealtimeSettings | None = None, **options: Any) -> tuple[Served, web.AppRunner]:
     factory = ScriptedFactory()
-    gateway = RealtimeGateway(factory, settings)
+    gateway = RealtimeGateway(factory, settings, **options)
     app = web.Application()
     app.router.add_get("/v1/realtime", gateway.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

@@ -48,7 +48,9 @@ def test_how_a_stream_is_cut_makes_no_difference(rates: tuple[int, int], cuts: l
         said.append(pieces.push(samples[at : at + cut]))
         at += cut
     said += [pieces.push(samples[at:]), pieces.flush()]
-    assert np.array_equal(np.concatenate(said), expected)
+    got = np.concatenate(said)
+    assert len(got) == len(expected)
+    assert np.abs(got.astype(int) - expected).max() <= 1, "a sum in another order may round the other way"
 
 
 def test_the_delay_is_a_millisecond() -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from scripted import ScriptedConversation, Served, serve
 
 from entendre.core.errors import OverloadedError
 from entendre.gateways.realtime import RealtimeSettings
 from entendre.gateways.realtime import connection as connection_module
+from entendre.gateways.realtime import gateway as gateway_module
 from entendre.session import api
 from entendre.wire.realtime_client import _READERS
 
@@ -181,6 +182,30 @@ async def test_idle_clients_are_closed_by_one_sweeper() -> None:
     async with ClientSession() as client, client.ws_connect(address(served)) as socket:
         await receive(socket)
         assert await ended(socket) == 1008
+    await served.gateway.close()
+    await runner.cleanup()
+
+
+async def test_clients_whose_key_was_revoked_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_module, "SWEEP_S", 0.05)
+    revoked: set[str] = set()
+
+    async def may_stay(request: web.Request) -> bool:
+        return request.query.get("device") not in revoked
+
+    served, runner = await serve(may_stay=may_stay)
+    async with (
+        ClientSession() as client,
+        client.ws_connect(address(served, "?device=lost")) as lost,
+        client.ws_connect(address(served, "?device=kept")) as kept,
+    ):
+        await receive(lost)
+        await receive(kept)
+        revoked.add("lost")
+        assert await ended(lost) == 1008
+        await append(kept)
+        await kept.send_json({"type": "input_audio_buffer.clear"})
+        assert (await receive(kept))["type"] == "input_audio_buffer.cleared"
     await served.gateway.close()
     await runner.cleanup()
 
