@@ -6,12 +6,14 @@ Loudness tells both apart: a frame that fell back to the room's noise is silence
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.ports import Vad, VadStream
+from entendre.speech.framed import Framer
 
 FLOOR_S = 1.5
 """The room's noise is the quietest of this much audio; speech has pauses more often than that."""
@@ -21,6 +23,10 @@ BELOW_PEAK = 0.18
 PEAK_DECAY_S = 2.0
 LEAST_RMS = 8.0
 """Digital silence is no noise floor."""
+SILENT_RMS = 40.0
+"""Nobody speaks this softly into any microphone (-58 dBFS)."""
+SETTLE_S = 0.5
+"""The VAD goes on hearing this much silence after a voice, so that its state comes to rest."""
 LOUD = 4.0
 POSSIBLE = 0.1
 RAISED = 0.5
@@ -41,39 +47,53 @@ class GatedVad:
 
 
 class GatedStream:
-    """Scores of one stream; a frame as quiet as the room scores 0."""
+    """Scores of one stream; a frame as quiet as the room scores 0, in a long silence without asking the VAD.
+
+    Most open microphones hear nothing most of the time, and the network would be what they cost.
+    """
 
     def __init__(self, stream: VadStream) -> None:
         self._stream = stream
         self.frame_samples = stream.frame_samples
-        self._rest = np.zeros(0, dtype=np.int16)
+        self._framer = Framer(self.frame_samples)
         frame_s = self.frame_samples / HOUSE_RATE_HZ
         self._recent: deque[float] = deque(maxlen=max(1, round(FLOOR_S / frame_s)))
         self._decay = float(np.exp(-frame_s / PEAK_DECAY_S))
-        self._peak = 0.0
+        self._settle_frames = max(1, round(SETTLE_S / frame_s))
+        self.reset()
 
     def push(self, audio: Samples) -> list[float]:
         """Speech probability of each whole frame so far."""
-        scores = self._stream.push(audio)
-        heard = np.concatenate([self._rest, audio]) if len(self._rest) else audio
-        whole = len(scores) * self.frame_samples
-        self._rest = np.array(heard[whole:])
-        frames = heard[:whole].astype(np.float32).reshape(-1, self.frame_samples)
-        return [self._gated(score, float(np.sqrt(np.mean(f * f)))) for score, f in zip(scores, frames, strict=True)]
+        return [self._score(frame) for frame in self._framer.push(audio)]
 
     def reset(self) -> None:
         """Forget the voice; the room's noise stays known."""
         self._stream.reset()
-        self._rest = np.zeros(0, dtype=np.int16)
+        self._framer.reset()
         self._peak = 0.0
+        self._quiet_frames = 0
+        self._skipped: Samples | None = None
 
-    def _gated(self, score: float, rms: float) -> float:
-        rms = max(rms, LEAST_RMS)
+    def _score(self, frame: Samples) -> float:
+        heard = frame.astype(np.float32)
+        rms = max(math.sqrt(float(np.dot(heard, heard)) / len(heard)), LEAST_RMS)
         self._recent.append(rms)
         self._peak = max(rms, self._peak * self._decay)
         floor = min(self._recent)
-        if rms < floor * ABOVE_FLOOR and rms < self._peak * BELOW_PEAK:
+        quiet = rms < floor * ABOVE_FLOOR and (rms < self._peak * BELOW_PEAK or rms < SILENT_RMS)
+        self._quiet_frames = self._quiet_frames + 1 if quiet else 0
+        if self._quiet_frames > self._settle_frames:
+            self._skipped = frame
             return 0.0
-        if rms > floor * LOUD and score >= POSSIBLE:
-            return max(score, RAISED)
+        score = self._ask(frame)
+        if quiet:
+            return 0.0
+        return max(score, RAISED) if rms > floor * LOUD and score >= POSSIBLE else score
+
+    def _ask(self, frame: Samples) -> float:
+        """The VAD's own score; after a pause it is shown the frame before, as context."""
+        if self._skipped is not None:
+            self._stream.push(self._skipped)
+            self._skipped = None
+        [score] = self._stream.push(frame)
         return score

@@ -7,8 +7,10 @@ that no conversation starves another. Whatever nobody waits for any more is drop
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +24,8 @@ from entendre.ports import INFERENCE_OWNER, Cancelled, InferenceCancelled, Recog
 T = TypeVar("T")
 WAITING_JOBS_LIMIT = 256
 JOBS_PER_OWNER_LIMIT = 16
+LOAD_MEMORY_S = 2.0
+"""How long a busy moment counts: a few seconds, so that sparing drafts does not switch with every one."""
 
 
 class Urgency(IntEnum):
@@ -97,6 +101,7 @@ class InferencePool:
         self._waiting = 0
         self._running = 0
         self._closed = False
+        self._load, self._asked_at_s = 0.0, time.monotonic()
         self._ready = threading.Condition()
         self._threads = [
             threading.Thread(target=self._serve, name=f"inference-{number}", daemon=True)
@@ -114,6 +119,14 @@ class InferencePool:
     def running(self) -> int:
         """Jobs being worked on, at most `workers`."""
         return self._running
+
+    def load(self) -> float:
+        """How busy the pool is and lately was: 0 idle, 1 every worker taken, more when work waits."""
+        now_s = time.monotonic()
+        present = (self._running + self._waiting) / self.workers
+        weight = 1.0 - math.exp((self._asked_at_s - now_s) / LOAD_MEMORY_S)
+        self._load, self._asked_at_s = self._load + weight * (present - self._load), now_s
+        return max(present, self._load)
 
     def submit(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> Job[T]:
         """Queue work from the event loop; never blocks. Raises: OverloadedError."""
