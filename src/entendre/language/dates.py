@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +12,15 @@ from entendre.language.automaton import Automaton, State
 from entendre.language.numbers import NumberGrammar
 from entendre.language.phrases import Phrases, phrase_set
 from entendre.language.templates import parse_template, slot_by_own_name
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Days of the week, in week order, and the half of the day if a part of it was said ("every evening")."""
+
+    days: tuple[str, ...]
+    half: str | None = None
+
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -40,7 +50,9 @@ class DateGrammar:
         self._lead = phrase_set(days["lead"], words_of)
         self._joiners = phrase_set(days["joiners"], words_of)
         self._ranges = phrase_set(days["ranges"], words_of)
-        self._ending = phrase_set(days["ending"], words_of)
+        halves = {say: part["half"] for part in data["parts"].values() for say in part["say"]}
+        self._ending = Phrases({say: halves[part] for say, part in days["ending"].items()}, words_of)
+        self._ending_plural = Phrases({say: halves[part] for say, part in days["ending_plural"].items()}, words_of)
         self._phrases = Phrases(days["phrases"], words_of)
 
     def parse(self, words: Sequence[str], start: int, today: date) -> list[tuple[int, date]]:
@@ -94,6 +106,8 @@ class DateGrammar:
             return today + timedelta(days=int(pattern["unit_days"]) * values["number"])
         if "unit_months" in pattern or "months" in pattern:
             return add_months(today, int(pattern.get("months", 0)) or values["number"])
+        if "weekday_nth" in pattern:
+            return _nth(today, int(pattern["month"]), DAYS.index(pattern["weekday_nth"]), int(pattern["nth"]))
         if "fixed" in pattern:
             month, day = (int(piece) for piece in str(pattern["fixed"]).split("-"))
             return _coming(today, month, day)
@@ -102,9 +116,11 @@ class DateGrammar:
             return _coming(today, values["month"], day, values.get("year"))
         return _coming_day(today, day)
 
-    def days(self, words: Sequence[str], start: int) -> list[tuple[int, list[str]]]:
-        """Sets of weekdays that begin at `start` ("every weekday", "on mondays and fridays"); longest first."""
-        found = [(end, list(value)) for end, value in self._phrases.at(words, start)]
+    def days(self, words: Sequence[str], start: int) -> list[tuple[int, Days]]:
+        """Sets of weekdays that begin at `start` ("every weekday", "on thursday nights"); longest first."""
+        found = [
+            (end, Days(tuple(value), self._half_before(words, end))) for end, value in self._phrases.at(words, start)
+        ]
         position, lead = start, self._lead.longest(words, start)
         position = lead[0] if lead else start
         every = self._every.longest(words, position)
@@ -121,13 +137,23 @@ class DateGrammar:
             chosen.append(hit[1])
             position, chosen, ranged = self._range(words, position, chosen)
             sure = sure or ranged or len(chosen) > 1
+            ordered = tuple(day for day in DAYS if day in chosen)
+            part = self._ending_plural.longest(words, position) or (
+                self._ending.longest(words, position) if every or plural else None
+            )
+            if part is not None and (sure or self._ending_plural.longest(words, position)):
+                found.append((part[0], Days(ordered, part[1])))
             if sure:
-                ordered = [day for day in DAYS if day in chosen]
-                ending = self._ending.longest(words, position)
-                found.append((ending[0] if ending and every else position, ordered))
+                found.append((position, Days(ordered)))
             joiner = self._joiners.longest(words, position)
             position = joiner[0] if joiner else position
         return sorted(found, key=lambda reading: -reading[0])
+
+    def _half_before(self, words: Sequence[str], end: int) -> str | None:
+        """The half of the day that a phrase's last word says ("every evening")."""
+        last = words[end - 1 : end]
+        part = self._ending.longest(last, 0) or self._ending_plural.longest(last, 0)
+        return None if part is None else part[1]
 
     def _range(self, words: Sequence[str], position: int, chosen: list[str]) -> tuple[int, list[str], bool]:
         to = self._ranges.longest(words, position)
@@ -168,6 +194,16 @@ def _weekday(index: int, which: str, today: date) -> date:
     if which == "last":
         return today - timedelta(days=(today.weekday() - index - 1) % 7 + 1)
     return today + timedelta(days=(index - today.weekday()) % 7)
+
+
+def _nth(today: date, month: int, weekday: int, nth: int) -> date:
+    """The coming day that is the nth such weekday of a month."""
+    for year in (today.year, today.year + 1):
+        first = date(year, month, 1)
+        found = first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
+        if found >= today:
+            return found
+    return found
 
 
 def _coming(today: date, month: int, day: int, year: int | None = None) -> date | None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from entendre.core.home import Appliance
+from entendre.core.home import Appliance, all_names
 from entendre.core.plan import World
 from entendre.core.understanding import Command
+from entendre.language.dates import Days
 from entendre.language.grammar import OPEN, Template
 from entendre.language.moments import DateValue, Moment, clock_on
 from entendre.language.search import Reading, Step
@@ -49,12 +50,29 @@ def holds(requires: Mapping[str, Any], world: World) -> bool:
 def _met(key: str, wanted: Any, world: World) -> bool:
     if key == "kind":
         return True
+    if key == "measures":
+        return _measures(wanted, world)
     if key == "intent":
         return world.mentioned.intent in ([wanted] if isinstance(wanted, str) else wanted)
     if key == "question" and not isinstance(wanted, bool):
         return world.mentioned.question in ([wanted] if isinstance(wanted, str) else wanted)
     read = _CONTEXT.get(key)
     return read is not None and bool(read(world)) == bool(wanted)
+
+
+def _measures(wanted: Any, world: World) -> bool:
+    """Whether the home knows a measured value, in a place or by a name that has one of some words if they are given."""
+    trait, words = (wanted["trait"], wanted.get("called")) if isinstance(wanted, Mapping) else (wanted, None)
+    rooms = {room.id: all_names(room.names) for room in world.home.rooms}
+    return any(
+        each.state.get(trait) is not None
+        and (words is None or _called(words, *all_names(each.names), *rooms.get(each.room or "", ())))
+        for each in world.home.appliances
+    )
+
+
+def _called(words: Sequence[str], *names: str) -> bool:
+    return any(word in name.casefold().split() for name in names for word in words)
 
 
 _CONTEXT: dict[str, Callable[[World], object]] = {
@@ -74,19 +92,23 @@ def slots_of(steps: Sequence[Step], tokens: Tokens, world: World) -> dict[str, A
     """The canonical slots of a reading, without its template's fixed ones."""
     slots: dict[str, Any] = {}
     day = next((step.found.value for step in steps if isinstance(step.found.value, DateValue)), None)
+    repeated = next((step.found.value for step in steps if isinstance(step.found.value, Days)), None)
     repeats = any(step.slot.kind == "days" for step in steps)
     for step in steps:
         name, value = step.slot.name, step.found.value
         if step.slot.kind == OPEN:
             slots[name] = tokens.between(step.start, step.found.end)
         elif isinstance(value, ClockTime):
-            slots[name] = clock_on(value, world.now, day, repeats)
-            if value.ambiguous and not (day and day.half):
+            half = day.half if day else repeated.half if repeated else None
+            slots[name] = clock_on(value, world.now, day, repeats, half)
+            if value.ambiguous and half is None:
                 slots[f"{name}_ambiguous"] = True
         elif isinstance(value, Moment):
             slots[name] = value.text
             if value.ambiguous:
                 slots[f"{name}_ambiguous"] = True
+        elif isinstance(value, Days):
+            slots[name] = list(value.days)
         elif isinstance(value, DateValue):
             slots[name] = value.day.isoformat()
             if value.part is not None:

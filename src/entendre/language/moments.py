@@ -142,10 +142,10 @@ def _moment(pieces: _Pieces, now: datetime) -> Moment:
     return Moment(moment.isoformat(timespec="minutes"), clock.ambiguous)
 
 
-def clock_on(clock: ClockTime, now: datetime, day: DateValue | None, repeats: bool) -> str:
-    """A clock time as `HH:MM`, its half of the day chosen by the day it is for."""
-    if day is not None and day.half is not None:
-        clock = in_half(clock, day.half)
+def clock_on(clock: ClockTime, now: datetime, day: DateValue | None, repeats: bool, half: str | None = None) -> str:
+    """A clock time as `HH:MM`, its half of the day the one that was said, or chosen by the day it is for."""
+    if half is not None:
+        clock = in_half(clock, half)
     if repeats or (day is not None and day.day != now.date()):
         minutes = waking_hours(clock)
     else:

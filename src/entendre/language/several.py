@@ -167,7 +167,14 @@ def _said(meaning: Meaning, part: Tokens) -> Meaning:
 
 
 def _with_mentioned(world: World, first: Meaning) -> World:
-    ids = first.command.slots.get("appliance")
+    """The world for the commands after the first: "it" and "them" are what that one was about."""
+    slots = first.command.slots
+    ids = slots.get("appliance") or _of_kind(slots.get("kind"), slots.get("room") or world.device.room, world)
     if not isinstance(ids, list) or not ids:
         return world
     return replace(world, mentioned=replace(world.mentioned, appliances=tuple(ids)))
+
+
+def _of_kind(kind: object, room: object, world: World) -> list[str]:
+    rooms = {entry.id for entry in world.home.rooms if room in (entry.id, entry.floor)}
+    return [each.id for each in world.home.appliances if each.kind == kind and each.room in rooms]

@@ -101,7 +101,11 @@ class Planner:
         language = understanding.language
         if not understanding.understood:
             return Plan(self.phrase("not_understood", language), refusal=True)
-        plans = [await self._plan_command(command, language, world) for command in understanding.commands]
+        plans: list[Plan] = []
+        for command in understanding.commands:
+            plans.append(await self._plan_command(command, language, world))
+            if acted := _appliances(plans[-1].actions):
+                world = replace(world, mentioned=replace(world.mentioned, appliances=acted))
         merged = _merged(plans)
         if merged.actions and understanding.confidence < CONFIRM_BELOW:
             reply = self.phrase(CONFIRM, language, text=understanding.text.strip(" .!?"))

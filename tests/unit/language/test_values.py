@@ -173,7 +173,24 @@ def test_dates(text, day):
     ],
 )
 def test_days(text, days):
-    assert whole(READ.dates.days, text) == days.split()
+    assert whole(READ.dates.days, text).days == tuple(days.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "half"),
+    [
+        ("on thursday nights", "thu", "night"),
+        ("tuesday mornings", "tue", "am"),
+        ("mondays and fridays in the evening", None, None),
+        ("every friday evening", "fri", "pm"),
+        ("every night", "mon tue wed thu fri sat sun", "night"),
+        ("every weekday evening", "mon tue wed thu fri", "pm"),
+        ("thursday night", None, None),
+    ],
+)
+def test_days_with_a_part_of_the_day(text, days, half):
+    read = whole(READ.dates.days, text)
+    assert (read and (read.days, read.half)) == (days and (tuple(days.split()), half))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +284,7 @@ def test_moments_come_back(minutes):
 
 @given(st.sets(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), min_size=1))
 def test_days_come_back(days):
-    assert set(whole(READ.dates.days, say_days(PACK, sorted(days)))) == days
+    assert set(whole(READ.dates.days, say_days(PACK, sorted(days))).days) == days
 
 
 @given(st.integers(0, 100))

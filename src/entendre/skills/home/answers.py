@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from entendre.core.actions import Trait, TraitValue
-from entendre.core.home import Appliance
+from entendre.core.home import Appliance, all_names
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.home.levels import NAMED_MODES
 from entendre.skills.home.targets import (
+    CENTRAL_KIND,
     EVERYWHERE,
     Target,
     find,
@@ -192,12 +193,39 @@ def ask_value(request: Request) -> Plan:
     if said is None:
         return _ask_main(request)
     trait = _asked_trait(request, Trait(said))
+    nearest = _nearest(request, trait)
+    if nearest is not None:
+        return Plan(_climate(request, trait, nearest))
     target = find(request, lambda each: each.state.get(trait) is not None, _VALUE_KINDS.get(trait, ()))
     if isinstance(target, Plan):
         return _value_unknown(request, trait, target)
     if trait is Trait.CURRENT_TEMPERATURE or trait is Trait.CURRENT_HUMIDITY:
         return Plan(_climate(request, trait, target.appliances[0]))
     return Plan(_values(request, trait, target))
+
+
+def _nearest(request: Request, trait: Trait) -> Appliance | None:
+    """What measures the climate outside, or for a question that names no place: here, centrally, or wherever else."""
+    slots = request.command.slots
+    if trait not in (Trait.CURRENT_TEMPERATURE, Trait.CURRENT_HUMIDITY):
+        return None
+    if any(slots.get(name) for name in ("appliance", "room", "kind", "name", "named")):
+        return None
+    known = [each for each in request.world.home.appliances if each.state.get(trait) is not None]
+    outside = [each for each in known if _is_outside(request, each)]
+    if slots.get("outdoors"):
+        return next(iter(outside), None)
+    inside = [each for each in known if each not in outside]
+    here = [each for each in inside if each.room == request.world.device.room and each.room is not None]
+    central = [each for each in inside if each.kind == CENTRAL_KIND]
+    return next(iter((*here, *central, *inside, *outside)), None)
+
+
+def _is_outside(request: Request, appliance: Appliance) -> bool:
+    words = set(request.terms("outdoors").values())
+    room = next((room for room in request.world.home.rooms if room.id == appliance.room), None)
+    names = (*all_names(appliance.names), *(all_names(room.names) if room else ()))
+    return any(words & set(name.casefold().split()) for name in names)
 
 
 def _asked_trait(request: Request, trait: Trait) -> Trait:

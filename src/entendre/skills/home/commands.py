@@ -219,3 +219,8 @@ def scene(request: Request) -> Plan:
     if flag(request, "name") or wanted:
         return Plan(request.say("no_scene", name=text(request, "name") or wanted), refusal=True)
     return Plan(request.say("which_scene"), expects_reply=True, refusal=True, question="scene")
+
+
+def later(request: Request) -> Plan:
+    """Say that only what is to be done at once can be done: never act now on what is meant for later."""
+    return Plan(request.say("not_later"), refusal=True)

@@ -25,6 +25,7 @@ PLANNERS: Mapping[str, Planner] = {
     "HomeMute": commands.mute,
     "HomePlay": commands.play,
     "HomeScene": commands.scene,
+    "HomeLater": commands.later,
     "HomeSet": levels.set_level,
     "HomeAdjust": levels.adjust,
     "HomeAskState": answers.ask_state,

@@ -48,8 +48,18 @@ def _start(request: Request) -> Plan:
         return Plan(request.say("timer_ask_length", name=name), expects_reply=True, question="duration")
     if length_s <= 0 or length_s > MAX_TIMER_S:
         return Plan(request.say("timer_bad_length"), refusal=True)
-    reply = request.say("timer_started", duration=length_s, name=name)
-    return Plan(reply, (StartTimer(length_s, name),))
+    lengths = (length_s,) if (first_s := _first_s(request, length_s)) is None else (first_s, length_s)
+    replies = [request.say("timer_started", duration=each, name=name) for each in lengths]
+    return Plan(" ".join(replies), tuple(StartTimer(each, name) for each in lengths))
+
+
+def _first_s(request: Request, length_s: int) -> int | None:
+    """The other length of two that were said at once; a bare number is in the unit of the last ("5 and 10 minutes")."""
+    count = number(request, "first_count")
+    if count is None:
+        return seconds(request, "first")
+    unit_s = next(unit_s for unit_s in (3600, 60, 1) if length_s % unit_s == 0)
+    return int(count * unit_s)
 
 
 def _status(request: Request) -> Plan:
