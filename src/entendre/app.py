@@ -256,6 +256,7 @@ class App:
             models=models,
             voices=lambda: tuple(each.name for each in speech.voices),
             ready=lambda: self._missing,
+            problems=self._problems,
         )
 
     def _needs_key(self) -> bool:
@@ -268,7 +269,12 @@ class App:
     async def _ask(self, question: Question) -> Mapping[str, Any]:
         device = DeviceView(id=question.device, room=question.room)
         answer = await answer_text(
-            self.assistant, question.text, device=device, language=question.language, act=question.act
+            self.assistant,
+            question.text,
+            device=device,
+            language=question.language,
+            act=question.act,
+            turn=question.turn,
         )
         return {**document_of(answer.understanding, answer.plan), "failed": list(answer.failed)}
 

@@ -58,6 +58,14 @@ class Household(Protocol):
         """
         ...
 
+    async def begin(self, action: Action, *, turn: str, index: int) -> bool:
+        """Whether an action that others do is to be done: not if it was done before. Raises: StoreError."""
+        ...
+
+    async def finish(self, *, turn: str, index: int) -> None:
+        """Note that a begun action was done. Raises: StoreError."""
+        ...
+
     def missed(self) -> tuple[MissedRing, ...]:
         """What rang while nobody could hear it, until `report_missed`."""
         ...

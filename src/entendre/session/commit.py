@@ -78,7 +78,14 @@ class Committer:
             if not await self.link.perform(action):
                 raise ActionError(detail=f"this device can't {action.type}")
         elif isinstance(action, act.Broadcast):
-            if self.assistant.announcer.broadcast(action.text, room=action.room, origin=device) == 0:
-                raise ActionError(detail="no other speaker is connected")
+            await self._broadcast(action, turn=turn, index=index, device=device)
         else:
             await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)
+
+    async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str) -> None:
+        household = self.assistant.household
+        if not await household.begin(action, turn=turn, index=index):
+            return
+        if self.assistant.announcer.broadcast(action.text, room=action.room, origin=device) == 0:
+            raise ActionError(detail="no other speaker is connected")
+        await household.finish(turn=turn, index=index)

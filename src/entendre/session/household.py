@@ -92,13 +92,28 @@ class LiveHousehold:
         elif isinstance(action, _LISTS):
             await self.lists.execute(action, turn=turn, index=index, language=language)
         elif isinstance(action, StopRinging):
-            for ring in self._rings_on(device):
-                await self.scheduler.dismiss(ring)
-            await self.scheduler.stop_ringing(device)
+            await self._stop_ringing(action, device, turn, index)
         elif isinstance(action, SetTrait | AdjustTrait | ActivateScene):
             await self._execute_at_home(action, ActionKey(turn, index))
         else:
             raise ActionError(detail=f"no household action: {action.type}")
+
+    async def begin(self, action: Action, *, turn: str, index: int) -> bool:
+        """Whether an action that others do is to be done: not if it was done before. Raises: StoreError."""
+        begun = await self._store.begin_action(ActionKey(turn, index), json.dumps(action_to_json(action)))
+        return begun is None or begun.state != "done"
+
+    async def finish(self, *, turn: str, index: int) -> None:
+        """Note that a begun action was done. Raises: StoreError."""
+        await self._store.finish_action(ActionKey(turn, index), "true")
+
+    async def _stop_ringing(self, action: StopRinging, device: str, turn: str, index: int) -> None:
+        """Silence what rings now; a retry must not silence what began to ring since."""
+        if await self.begin(action, turn=turn, index=index):
+            for ring in self._rings_on(device):
+                await self.scheduler.dismiss(ring)
+            await self.scheduler.stop_ringing(device)
+            await self.finish(turn=turn, index=index)
 
     async def _execute_at_home(self, action: SetTrait | AdjustTrait | ActivateScene, key: ActionKey) -> None:
         """Note the absolute command before sending it, so that a retry repeats that and never steps twice."""

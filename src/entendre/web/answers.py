@@ -12,6 +12,8 @@ from entendre.web.services import SERVICES, Question
 
 MAX_QUESTION_CHARS = 1_000
 MAX_NAME_CHARS = 64
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""Source: the header of draft-ietf-httpapi-idempotency-key-header, without its quotation marks."""
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -20,9 +22,12 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether it can serve; names what it cannot."""
-    missing = request.app[SERVICES].ready()
-    body = {"status": "not_ready", "missing": missing} if missing else {"status": "ready"}
+    """Whether it can serve; names what it cannot, and what does not work although it serves."""
+    services = request.app[SERVICES]
+    missing, problems = services.ready(), services.problems()
+    body: dict[str, object] = {"status": "not_ready", "missing": missing} if missing else {"status": "ready"}
+    if problems:
+        body["problems"] = problems
     return web.json_response(body, status=503 if missing else 200)
 
 
@@ -34,6 +39,16 @@ async def models(request: web.Request) -> web.Response:
         for name, kind in services.models.items()
     ]
     return web.json_response({"object": "list", "data": listed})
+
+
+def _turn(request: web.Request) -> str | None:
+    """The turn of a request that its client may repeat: its own key, which no turn of ours is called."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_NAME_CHARS or not (key.isascii() and key.isprintable()):
+        raise invalid(f"{IDEMPOTENCY_KEY} has 1 to {MAX_NAME_CHARS} printable ASCII characters.", IDEMPOTENCY_KEY)
+    return f"request:{key}"
 
 
 async def ask(request: web.Request) -> web.Response:
@@ -49,6 +64,7 @@ async def ask(request: web.Request) -> web.Response:
         room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
         device=text_of(body, "device", MAX_NAME_CHARS, "web"),
         act=act,
+        turn=_turn(request),
     )
     async with asyncio.timeout(services.limits.request_s):
         return web.json_response(dict(await services.ask(question)))

@@ -28,13 +28,17 @@ class SocketRoute(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A sentence to answer without a conversation. `act` carries the plan out; otherwise it is only planned."""
+    """A sentence to answer without a conversation. `act` carries the plan out; otherwise it is only planned.
+
+    `turn`: what the client calls this request; the same one again does nothing twice.
+    """
 
     text: str
     language: str
     room: str | None = None
     device: str = "web"
     act: bool = False
+    turn: str | None = None
 
 
 Ask = Callable[[Question], Awaitable[Mapping[str, Any]]]
@@ -69,7 +73,7 @@ class WebServices:
 
     `recognizer` and `voice` choose by language (and, for a voice, its name; None is the usual one), and return None
     where there is none. `verify_key` returns what a key stands for, None for an unknown key. `ready` names what is
-    not ready.
+    not ready, `problems` what does not work although the server serves.
     """
 
     recognizer: Callable[[str], Recognizer | None]
@@ -83,6 +87,7 @@ class WebServices:
     """Name to kind, "recognizer", "voice" or "assistant", as `/v1/models` lists them."""
     voices: Callable[[], tuple[str, ...]] = tuple
     ready: Callable[[], list[str]] = list
+    problems: Callable[[], list[str]] = list
     limits: WebLimits = field(default_factory=WebLimits)
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 

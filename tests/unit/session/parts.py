@@ -172,6 +172,12 @@ class Ledger:
             raise ActionError(detail="scripted")
         self.done.append((turn, index, action))
 
+    async def begin(self, action: Action, *, turn: str, index: int) -> bool:
+        return True
+
+    async def finish(self, *, turn: str, index: int) -> None:
+        return None
+
     def missed(self) -> tuple[MissedRing, ...]:
         return tuple(self.unheard)
 

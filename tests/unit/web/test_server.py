@@ -131,3 +131,26 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_the_clients_fault(sit
     async with site.client.post(f"{site.address}/v1/ask", data=b"not gzip", headers=headers) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["code"] == "invalid_body"
+
+
+async def test_a_clients_own_key_names_the_turn(site: Site) -> None:
+    for key, turn in (("a-1", "request:a-1"), (None, None)):
+        headers = {"Idempotency-Key": key} if key else {}
+        async with site.client.post(
+            f"{site.address}/v1/ask", json={"text": "x", "act": True}, headers=headers
+        ) as answer:
+            assert answer.status == 200
+        assert site.questions[-1].turn == turn
+    for key in ("", "x" * 65, "\u00e9"):
+        headers = {"Idempotency-Key": key}
+        async with site.client.post(f"{site.address}/v1/ask", json={"text": "x"}, headers=headers) as answer:
+            assert answer.status == 400
+            assert (await answer.json())["error"]["param"] == "Idempotency-Key"
+
+
+async def test_problems_are_told_without_being_unready() -> None:
+    site = await make_site(problems=lambda: ["MQTT broker: refused"])
+    async with site.client.get(f"{site.address}/readyz") as answer:
+        assert answer.status == 200
+        assert await answer.json() == {"status": "ready", "problems": ["MQTT broker: refused"]}
+    await site.close()
