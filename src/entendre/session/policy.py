@@ -8,6 +8,7 @@ from entendre.turn.policy import Policy
 
 _NORMAL = Policy()
 
+_NEVER_S = 1e9
 BUSY_DRAFT_PAUSE_S = 0.16
 """With inference queueing, only pauses that are likely ends are worth a draft."""
 
@@ -24,6 +25,7 @@ def policy_for(profile: DeviceProfile, limits: Limits, busy: float) -> Policy:
         cancels_echo=profile.cancels_echo,
         fixed_silence_s=profile.silence_s,
         draft_pause_s=BUSY_DRAFT_PAUSE_S if spare else _NORMAL.draft_pause_s,
+        redraft_pause_s=_NEVER_S if spare else _NORMAL.redraft_pause_s,
         progress_draft_s=0.0 if spare else _NORMAL.progress_draft_s,
         extendable_s=_NORMAL.extendable_s * scale,
         unknown_s=_NORMAL.unknown_s * scale,
