@@ -9,7 +9,7 @@ from entendre.language.grammar import OPEN
 from entendre.language.meaning import Meaning
 from entendre.language.moments import Moment
 from entendre.language.pack import WordData
-from entendre.language.search import Reading, Search
+from entendre.language.search import Reading, Search, Step
 from entendre.language.times import ClockTime
 from entendre.language.values import NAMED, Values
 
@@ -25,12 +25,19 @@ def completeness_of(
     if not words:
         return Completeness.UNKNOWN
     ending = words[-1]
-    whole = last is not None and last.exact and not last.ends_open
+    whole = last is not None and not last.ends_open and (last.exact or _ends_well(words, last, data))
     if ending in data.never_ends or (_dangles(words, data) and not whole):
         return Completeness.INCOMPLETE
     if last is not None and (last.exact or not _alive(search, values, 0)):
-        return _of_whole(words, last, search, values)
+        ending_of_whole = _of_whole(words, last, search, values)
+        trails_off = ending_of_whole is Completeness.COMPLETE and not last.ends_used
+        return Completeness.EXTENDABLE if trails_off else ending_of_whole
     return Completeness.INCOMPLETE if _alive(search, values, MAX_OPEN_WAITING) else Completeness.UNKNOWN
+
+
+def _ends_well(words: Sequence[str], last: Meaning, data: WordData) -> bool:
+    """Whether a repaired command has a use for a last word that often leaves a sentence open ("the lite on")."""
+    return last.ends_used and (words[-1] in data.dangling_unless_whole or words[-1] in data.fillers)
 
 
 def _dangles(words: Sequence[str], data: WordData) -> bool:
@@ -41,15 +48,16 @@ def _dangles(words: Sequence[str], data: WordData) -> bool:
 
 def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Values) -> Completeness:
     declared = last.template.block.completeness
-    if declared is not None:
-        return Completeness(declared)
     step = last.steps[-1] if last.steps else None
-    if step is None or step.found.end != last.word_count:
+    ends_in_slot = step is not None and step.found.end == last.word_count
+    if declared is not None:
+        undecided = declared == "complete" and step is not None and ends_in_slot and _is_undecided(step)
+        return Completeness.EXTENDABLE if undecided else Completeness(declared)
+    if step is None or not ends_in_slot:
         return Completeness.COMPLETE
     if step.slot.kind in (OPEN, "duration"):
         return Completeness.EXTENDABLE
-    value = step.found.value
-    if isinstance(value, ClockTime | Moment) and value.ambiguous:
+    if _is_undecided(step):
         return Completeness.EXTENDABLE
     start = len(words) - last.word_count + step.start
     if step.slot.kind in NAMED:
@@ -57,6 +65,12 @@ def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Value
         if any(values.may_go_on(kind, start) for kind in wanted):
             return Completeness.EXTENDABLE
     return Completeness.COMPLETE
+
+
+def _is_undecided(step: Step) -> bool:
+    """Whether a last slot would mean something else if more were said: half of the day, or free words."""
+    value = step.found.value
+    return step.slot.name == "text" or (isinstance(value, ClockTime | Moment) and value.ambiguous)
 
 
 def _alive(search: Search, values: Values, open_words: int) -> bool:

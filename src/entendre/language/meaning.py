@@ -21,7 +21,10 @@ CONTEXT_BONUS = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One command with what it cost to understand; `exact`: nothing was repaired."""
+    """One command with what it cost to understand.
+
+    `exact`: nothing was repaired; `ends_used`: its last word was not just skipped.
+    """
 
     command: Command
     cost: float
@@ -29,6 +32,7 @@ class Meaning:
     template: Template
     steps: tuple[Step, ...]
     word_count: int
+    ends_used: bool = True
 
     @property
     def ends_open(self) -> bool:
@@ -175,5 +179,6 @@ def meaning_of(
             text=tokens.between(0, len(tokens.words)),
             skill=template.skill,
         )
-        best = Meaning(command, cost, exact, template, tuple(steps), len(tokens.words))
+        used = reading.used == len(tokens.words)
+        best = Meaning(command, cost, exact, template, tuple(steps), len(tokens.words), used)
     return best

@@ -42,12 +42,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A state that holds after some words, and what it cost to get there."""
+    """A state that holds after some words, and what it cost to get there; after word `used` all were skipped."""
 
     state: State
     cost: float
     steps: Step | None
     supplied: int = 0
+    used: int = 0
 
     def slots(self) -> list[Step]:
         """The slots filled, in the order spoken."""
@@ -119,11 +120,12 @@ class Search:
             state, cost, steps = reading.state, reading.cost, reading.steps
             following = state.move(word)
             if following is not None:
-                self._put(position + 1, Reading(following, cost, steps))
+                self._put(position + 1, Reading(following, cost, steps, 0, position + 1))
             if self._sounds is not None:
                 self._hear_otherwise(position, word, reading)
             for end, skip_cost in skips:
-                self._put(end, Reading(state, cost + skip_cost, steps, reading.supplied))
+                used = end if skip_cost == FILLER_COST and reading.used == position else reading.used
+                self._put(end, Reading(state, cost + skip_cost, steps, reading.supplied, used))
             for slot, target in state.filled():
                 self._fill(position, slot, target, reading)
 
@@ -146,19 +148,20 @@ class Search:
             for end in range(position + 1, last + 1):
                 small = self._words[end - 1] in self._data.light
                 cost += OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST
-                self._put(end, Reading(target, cost, Step(reading.steps, slot, position, Found(end, None))))
+                step = Step(reading.steps, slot, position, Found(end, None))
+                self._put(end, Reading(target, cost, step, 0, end))
             return
         base = reading.cost + SLOT_COST.get(slot.kind, OTHER_SLOT_COST)
         for found in self._values.at(slot.kind, position):
             step = Step(reading.steps, slot, position, found)
-            self._put(found.end, Reading(target, base + found.cost, step))
+            self._put(found.end, Reading(target, base + found.cost, step, 0, found.end))
 
     def _hear_otherwise(self, position: int, word: str, reading: Reading) -> None:
         assert self._sounds is not None
         for meant, cost in self._sounds.alike(word):
             following = reading.state.move(meant)
             if following is not None:
-                self._put(position + 1, Reading(following, reading.cost + cost, reading.steps))
+                self._put(position + 1, Reading(following, reading.cost + cost, reading.steps, 0, position + 1))
 
     def _supply(self, position: int) -> None:
         """Small words that a template has and the sentence lacks."""
@@ -169,7 +172,7 @@ class Search:
                 continue
             count = MAX_SUPPLIED if reading.state is self._start else reading.supplied + 1
             for following, extra in reading.state.supplied(self._suppliable):
-                supplied = Reading(following, reading.cost + extra, reading.steps, count)
+                supplied = Reading(following, reading.cost + extra, reading.steps, count, reading.used)
                 if self._put(position, supplied):
                     self._spent += 1
                     waiting.append(supplied)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entendre.core.plan import World
+from entendre.language.automaton import State
 from entendre.language.dates import DateGrammar
 from entendre.language.durations import DurationGrammar
 from entendre.language.grammar import RANGE, Grammar
@@ -208,4 +209,18 @@ class Values:
                 or self._readers.clocks.may_go_on(rest[self._readers.clocks.connector(rest, 0) :])
                 or (len(rest) > 1 and self._readers.durations.may_go_on(rest[1:]))
             )
-        return False
+        return ":" in kind and not kind.startswith(RANGE) and self._begins_listed(kind, rest)
+
+    def _begins_listed(self, kind: str, rest: Sequence[str]) -> bool:
+        """Whether words are the beginning of a value of a file's list, and none themselves ("new" of "new york")."""
+        state: State | None = self._grammar.lists.start
+        for word in rest:
+            state = state.move(word) if state is not None else None
+        if state is None or any(self._grammar.list_values[accept][0] == kind for accept in state.accepts):
+            return False
+        return any(
+            self._grammar.list_values[accept][0] == kind
+            for word in state.words
+            if (following := state.move(word)) is not None
+            for accept in following.accepts
+        )
