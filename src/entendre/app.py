@@ -17,7 +17,7 @@ from aiohttp import web
 from entendre.config import Settings, is_loopback
 from entendre.core.clock import Clock
 from entendre.core.document import document_of
-from entendre.core.errors import ConfigurationError
+from entendre.core.errors import ConfigurationError, StoreError
 from entendre.core.plan import DeviceView, Plan, TimerView
 from entendre.core.understanding import Understanding
 from entendre.gateways.realtime.gateway import RealtimeGateway
@@ -41,6 +41,7 @@ from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, load_speech
 from entendre.store.database import Database
 from entendre.store.keys import ApiKeys
+from entendre.store.lock import sole_server
 from entendre.store.sqlite import SqliteStore
 from entendre.system import SystemClock, new_id
 from entendre.web.guard import check_bind, presented_key
@@ -120,7 +121,7 @@ class App:
 
     async def _open_store(self) -> None:
         settings = self.settings
-        settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+        self._take_data_dir()
         database = await asyncio.to_thread(Database, settings.database_file)
         self._stack.push_async_callback(database.close)
         self._store = SqliteStore(database, self._clock, settings.server.region)
@@ -137,6 +138,15 @@ class App:
         await self._lists.load()
         await self._lists.seed(home.lists)
         self._stack.push_async_callback(self._lists.close)
+
+    def _take_data_dir(self) -> None:
+        folder = self.settings.server.data_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._listen:
+                self._stack.enter_context(sole_server(folder))
+        except OSError as error:
+            raise StoreError("The data folder can't be used.", detail=f"{folder}: {error.strerror}") from error
 
     def _load_planner(self) -> Planner:
         return Planner.load(self.settings, self._graph.snapshot())

@@ -46,6 +46,23 @@ def test_two_servers_do_not_share_a_port(serve: Callable[..., Any], tmp_path: Pa
     assert str(server.port) in said
 
 
+def test_two_servers_do_not_share_a_data_folder_but_a_killed_one_leaves_it(serve: Callable[..., Any]) -> None:
+    first = serve(*QUIET)
+    folder = ("--data-dir", str(first.data_dir))
+    command = [sys.executable, "-m", "entendre", "serve", "--port", "0", *folder, *QUIET]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=REFUSAL_S, check=False)
+    assert done.returncode == 1
+    assert "Another server uses the data folder" in done.stderr
+    first.kill()
+    assert serve(*QUIET, data_dir=first.data_dir).stop() == 0
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+    said = refused(tmp_path, *QUIET, "--port", "0")
+    assert str(tmp_path / "data") in said
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_it_refuses_other_machines_without_a_key(tmp_path: Path, host: str, free_port: int) -> None:
     if host == "::" and not socket.has_ipv6:
