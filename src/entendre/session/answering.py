@@ -54,6 +54,8 @@ class Answering:
     post: Callable[[ev.TurnEvent], None]
     stream_s: Callable[[], float]
     rings: Rings = field(init=False)
+    lost: EntendreError | None = None
+    """Why the client can't be told anything any more; the conversation ends of it."""
     _committer: Committer = field(init=False)
     _task: asyncio.Task[None] | None = None
     _turn: Turn | None = None
@@ -170,10 +172,13 @@ class Answering:
         self.post(ev.ReplyDone(expects_reply=turn.expects_reply if turn is not None else bool(self.rings.current())))
 
     async def _fail(self, turn: Turn | None, code: str, message: str) -> None:
-        await self._end_playback(interrupted=True)
-        await self.emit(api.TurnFailed(turn.id if turn else "", code, message))
-        if turn is not None:
-            await self.emit(api.TurnEnded(turn.id, api.Outcome.FAILED, dict(turn.trace.spans)))
+        try:
+            await self._end_playback(interrupted=True)
+            await self.emit(api.TurnFailed(turn.id if turn else "", code, message))
+            if turn is not None:
+                await self.emit(api.TurnEnded(turn.id, api.Outcome.FAILED, dict(turn.trace.spans)))
+        except EntendreError as error:
+            self.lost = error
 
     async def _spoken(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> None:
         heard, plan = await self._final(turn, audio, record)

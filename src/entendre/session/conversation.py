@@ -193,6 +193,8 @@ class LiveConversation:
         """Handle all that waits: own events first, then the client's in their order."""
         self._awake.clear()
         while True:
+            if self._answering.lost is not None:
+                raise self._answering.lost
             if self._notices:
                 await self._emit(self._notices.popleft())
             elif self._inside:

@@ -254,6 +254,16 @@ async def test_too_much_audio_at_once_is_refused() -> None:
         stage.talk.hear(quiet(1.1))
 
 
+async def test_a_client_that_takes_nothing_in_the_middle_of_a_reply_ends_its_conversation() -> None:
+    stage = Stage(PLANS)
+    task = asyncio.create_task(stage.open().run())
+    stage.talk.respond("tell me")
+    await stage.link.until(api.ReplyStarted)
+    stage.link.stuck = True
+    with pytest.raises(OverloadedError):
+        await asyncio.wait_for(task, 30)
+
+
 async def test_push_to_talk() -> None:
     stage = Stage(PLANS)
     async with running(stage, mode=api.ListenMode.MANUAL):
