@@ -150,7 +150,7 @@ class Planner:
         request = Request(command, language, world, replies.say, replies.terms)
         try:
             async with asyncio.timeout(PLAN_TIMEOUT_S):
-                return await plugin.skill.plan(request)
+                return _checked(await plugin.skill.plan(request))
         except TimeoutError:
             log.warning("skill too slow", extra={"skill": plugin.name, "intent": command.intent})
             return Plan(self.phrase("skill_slow", language), refusal=True)
@@ -222,6 +222,15 @@ def weather_settings(skills: SkillSettings) -> dict[str, object]:
         "latitude": skills.weather_latitude,
         "longitude": skills.weather_longitude,
     }
+
+
+def _checked(plan: object) -> Plan:
+    """A plugin's plan. Raises: TypeError for what is none, so that it is the skill that fails and not the turn."""
+    if not isinstance(plan, Plan) or not isinstance(plan.reply, str):
+        raise TypeError(f"plan() returned {type(plan).__name__}, not a Plan with a text as its reply")
+    if not all(isinstance(action, Action) for action in plan.actions):
+        raise TypeError("a plan's actions are not all of entendre.core.actions")
+    return plan
 
 
 def _merged(plans: Sequence[Plan]) -> Plan:

@@ -97,7 +97,7 @@ def _load(folder: Path, *, built_in: bool, settings: Settings) -> Plugin | Broke
         if not files:
             raise ConfigurationError("There is no sentence file such as en.yaml.")
         return Plugin(skill.name, skill, folder, files)
-    except Exception as error:  # noqa: BLE001 - a plugin's own code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's own code may raise anything, or be a script
         log.warning("skill left out", extra={"skill": name, "error": type(error).__name__})
         return BrokenPlugin(name, folder, f"{type(error).__name__}: {error}")
 
@@ -123,6 +123,12 @@ def _skill_of(module: ModuleType, settings: Mapping[str, Any]) -> Skill:
     for attribute in ("name", "intents", "plan"):
         if not hasattr(skill, attribute):
             raise ConfigurationError(f"The skill has no {attribute}.")
+    name: object = skill.name
+    intents: object = skill.intents
+    if not isinstance(name, str) or isinstance(intents, str):
+        raise ConfigurationError("The skill's name is no text, or its intents are no set of texts.")
+    if not all(isinstance(intent, str) for intent in skill.intents):
+        raise ConfigurationError("The skill's intents are no texts.")
     return skill
 
 

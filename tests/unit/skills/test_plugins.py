@@ -76,6 +76,9 @@ async def test_the_folder_of_one_skill_may_be_named_itself(tmp_path: Path) -> No
         ("def broken(:", SENTENCES, "SyntaxError"),
         ("SKILL = None", SENTENCES, "neither SKILL nor build"),
         ("SKILL = object()", SENTENCES, "no name"),
+        ("raise SystemExit(3)", SENTENCES, "SystemExit"),
+        (HANDLER.replace('frozenset({"DiceRoll"})', "None"), SENTENCES, "TypeError"),
+        (HANDLER.replace('"dice"', "None"), SENTENCES, "name is no text"),
         (HANDLER, None, "no sentence file"),
         (HANDLER, "language: [", "en.yaml"),
         (HANDLER, SENTENCES.replace("DiceRoll", "Another"), "Another"),
@@ -93,6 +96,12 @@ async def test_a_broken_skill_is_reported_and_takes_nothing_down(
     assert [broken.name for broken in planner.broken] == ["dice"]
     assert reason in planner.broken[0].reason
     assert await ask(planner, "what time is it") == "It's 10 AM."
+
+
+@pytest.mark.parametrize("nonsense", ["None", "'four'", "Plan(4)", "Plan('', ('roll',))"])
+async def test_a_plan_that_is_none_is_the_skills_failure(tmp_path: Path, nonsense: str) -> None:
+    planner = planner_of(write(tmp_path / "dice", HANDLER.replace('Plan(request.say("rolled", number=4))', nonsense)))
+    assert await ask(planner, "roll the dice") == "Sorry, that went wrong."
 
 
 def test_a_folder_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
