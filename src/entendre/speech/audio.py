@@ -51,31 +51,6 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     return changed
 
 
-class Resampler:
-    """A stream of mono PCM16 at one rate, in pieces of any length, as the same stream at another rate."""
-
-    def __init__(self, from_hz: int, to_hz: int) -> None:
-        self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality="HQ") if from_hz != to_hz else None
-        self._odd = b""
-
-    def push(self, pcm16: bytes) -> bytes:
-        """What these bytes add at the other rate; half a sample is kept for the next push."""
-        if self._stream is None:
-            return pcm16
-        joined = self._odd + pcm16 if self._odd else pcm16
-        whole = len(joined) & ~1
-        self._odd = joined[whole:]
-        changed: bytes = self._stream.resample_chunk(np.frombuffer(joined[:whole], "<i2")).astype("<i2").tobytes()
-        return changed
-
-    def finish(self) -> bytes:
-        """The rest of the stream; push nothing afterwards."""
-        if self._stream is None:
-            return b""
-        rest: bytes = self._stream.resample_chunk(np.zeros(0, np.int16), last=True).astype("<i2").tobytes()
-        return rest
-
-
 def wav_bytes(pcm16: bytes, rate_hz: int) -> bytes:
     """Mono PCM16 as a WAV file."""
     stream = io.BytesIO()

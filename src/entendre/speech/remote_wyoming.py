@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ConfigurationError, RecognitionError, SynthesisError
+from entendre.core.resample import PcmResampler
 from entendre.ports import Transcript
-from entendre.speech.audio import Resampler
 from entendre.wire import wyoming_events as events
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.wyoming import WyomingCodec, encode
@@ -121,21 +121,21 @@ class WyomingVoice:
 
     async def synthesize(self, text: str, *, language: str, speed: float = 1.0) -> AsyncIterator[bytes]:
         """PCM16 at 22.05 kHz; `speed` is not part of the protocol. Raises: SynthesisError."""
-        resampler: Resampler | None = None
+        resampler: PcmResampler | None = None
         try:
             async with _connected(self._host, self._port) as link:
                 voice = events.SynthesizeVoice(name=self._voice or None, language=language.split("-")[0])
                 await link.send(events.Synthesize(text=text, voice=voice))
                 audio = self._audio(link)
                 while (chunk := await _in_time(audio)) is not None:
-                    resampler = resampler or Resampler(chunk.rate, self.rate_hz)
+                    resampler = resampler or PcmResampler(chunk.rate, self.rate_hz)
                     if pcm := resampler.push(chunk.audio):
                         yield pcm
         except (OSError, TimeoutError) as error:
             raise SynthesisError(
                 f"The voice at {self._host}:{self._port} did not answer.", detail=str(error)
             ) from error
-        if resampler is not None and (rest := resampler.finish()):
+        if resampler is not None and (rest := resampler.flush()):
             yield rest
 
     async def _audio(self, link: _Link) -> AsyncIterator[events.AudioChunk]:

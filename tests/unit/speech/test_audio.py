@@ -12,7 +12,8 @@ pytest.importorskip("soundfile", reason="needs the speech extra")
 import soundfile
 
 from entendre.core.errors import InvalidInputError
-from entendre.speech.audio import Resampler, read_audio, resample, wav_bytes, write_audio
+from entendre.core.resample import PcmResampler
+from entendre.speech.audio import read_audio, resample, wav_bytes, write_audio
 from entendre.speech.framed import Framer
 from entendre.speech.pieces import pieces
 
@@ -54,8 +55,8 @@ def test_too_long_is_refused() -> None:
 @pytest.mark.parametrize("to_hz", [8_000, 16_000, 24_000, 48_000])
 def test_a_stream_in_odd_pieces_is_the_whole_at_another_rate(from_hz: int, to_hz: int) -> None:
     whole = tone(from_hz).tobytes()
-    stream = Resampler(from_hz, to_hz)
-    out = b"".join(stream.push(whole[place : place + 777]) for place in range(0, len(whole), 777)) + stream.finish()
+    stream = PcmResampler(from_hz, to_hz)
+    out = b"".join(stream.push(whole[place : place + 777]) for place in range(0, len(whole), 777)) + stream.flush()
     assert len(out) // 2 == pytest.approx(to_hz, abs=2)
     expected = resample(tone(from_hz), from_hz, to_hz).astype(int)
     got = np.frombuffer(out, "<i2").astype(int)

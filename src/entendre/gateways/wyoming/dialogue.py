@@ -6,7 +6,8 @@ import logging
 from collections import deque
 
 from entendre.core.audio import HOUSE_RATE_HZ, AudioFormat
-from entendre.gateways.resample import Resampler, to_mono_pcm16
+from entendre.core.resample import PcmResampler
+from entendre.gateways.mono import to_mono_pcm16
 from entendre.gateways.wyoming.loudness import Loudness
 from entendre.session.api import (
     Conversation,
@@ -191,7 +192,7 @@ class SatelliteDialogue:
         self._follow_up = self._follow_up or (event.expects_reply and bool(event.turn))
         events: list[WyomingEvent] = self._release() if event.turn else []
         rate_hz = self._speaker.rate if self._speaker is not None else event.rate_hz
-        self._reply = _Reply(event.reply, AudioFormat(rate_hz), Resampler(event.rate_hz, rate_hz))
+        self._reply = _Reply(event.reply, AudioFormat(rate_hz), PcmResampler(event.rate_hz, rate_hz))
         return [*events, wire.Synthesize(event.text), wire.AudioStart(rate_hz, _SAMPLE_WIDTH_BYTES, 1, 0)]
 
     def _reply_audio(self, event: ReplyAudio) -> list[WyomingEvent]:
@@ -228,13 +229,13 @@ class _Uplink:
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
-        self.resampler = Resampler(rate_hz, HOUSE_RATE_HZ)
+        self.resampler = PcmResampler(rate_hz, HOUSE_RATE_HZ)
 
 
 class _Reply:
     """A reply on its way to the speaker."""
 
-    def __init__(self, reply_id: str, sound: AudioFormat, resampler: Resampler) -> None:
+    def __init__(self, reply_id: str, sound: AudioFormat, resampler: PcmResampler) -> None:
         self.id = reply_id
         self.resampler = resampler
         self._sound = sound

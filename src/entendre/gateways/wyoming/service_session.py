@@ -9,8 +9,9 @@ from typing import Any
 from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
 from entendre.core.errors import EntendreError, InvalidInputError
 from entendre.core.plan import Plan
+from entendre.core.resample import PcmResampler
 from entendre.core.understanding import Understanding
-from entendre.gateways.resample import Resampler, to_mono_pcm16
+from entendre.gateways.mono import to_mono_pcm16
 from entendre.gateways.wyoming.engines import ServedEngines, language_of, word_key
 from entendre.gateways.wyoming.sentences import SentenceSplitter
 from entendre.gateways.wyoming.settings import ServiceSettings
@@ -34,7 +35,7 @@ class ServiceSession:
         self._settings = settings
         self._send = send
         self._request: wire.Transcribe | wire.Detect = wire.Transcribe()
-        self._resampler: tuple[int, Resampler] | None = None
+        self._resampler: tuple[int, PcmResampler] | None = None
         self._utterance = bytearray()
         self._wake: WakeStream | None = None
         self._wake_names: dict[str, str] = {}
@@ -83,7 +84,7 @@ class ServiceSession:
 
     async def _audio(self, chunk: wire.AudioChunk) -> None:
         if self._resampler is None or self._resampler[0] != chunk.rate:
-            self._resampler = (chunk.rate, Resampler(chunk.rate, HOUSE_RATE_HZ))
+            self._resampler = (chunk.rate, PcmResampler(chunk.rate, HOUSE_RATE_HZ))
         mono = to_mono_pcm16(chunk.audio, width_bytes=chunk.width, channels=chunk.channels)
         await self._house_audio(self._resampler[1].push(mono))
 
