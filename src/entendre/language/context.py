@@ -19,9 +19,11 @@ from entendre.language.values import Values
 ANSWER_CONFIDENCE = 0.95
 FOLLOW_UP_CONFIDENCE = 0.85
 OPEN_ANSWER_CONFIDENCE = 0.9
-PLACE = "place"
-MAX_PLACE_WORDS = 4
+FOLLOWED_UP = ("place", "item")
+"""Open slots that "and …" may fill again."""
+MAX_OPEN_WORDS = 4
 CONFIRMED = "confirmed"
+ALL = "all"
 EXCLUSIVE = ("appliance", "kind", "scene")
 """Slots that name what a command is about; a new one takes the place of the others."""
 TARGET = (*EXCLUSIVE, "room")
@@ -41,8 +43,10 @@ class FollowUps:
         self._grammar = grammar
         self._yes = {words_of(phrase) for phrase in pack.words.yes}
         self._no = {words_of(phrase) for phrase in pack.words.no}
+        self._all = {words_of(phrase) for phrase in pack.words.all_of_them}
         self._lead = phrase_set(pack.words.follow_up_lead, words_of)
         self._tail = {words_of(phrase) for phrase in pack.words.follow_up_tail}
+        self._never_open = frozenset(pack.words.never_begins_open)
         self._small = phrase_set(pack.words.follow_up_small, words_of)
         self._fillers = phrase_set(pack.words.fillers, words_of)
 
@@ -54,6 +58,8 @@ class FollowUps:
         for phrases, confirmed in ((self._yes, True), (self._no, False)):
             if tokens.words in phrases:
                 return self._again(world, tokens, {CONFIRMED: confirmed}, ANSWER_CONFIDENCE)
+        if last.question in EXCLUSIVE and tokens.words in self._all:
+            return self._again(world, tokens, {ALL: True}, ANSWER_CONFIDENCE)
         return self._completed(tokens, world, values_of, ANSWER_CONFIDENCE)
 
     def open_answer(self, tokens: Tokens, world: World) -> Command | None:
@@ -77,15 +83,18 @@ class FollowUps:
         return self._completed(tokens, world, values_of, FOLLOW_UP_CONFIDENCE) or self._elsewhere(tokens, world)
 
     def _elsewhere(self, tokens: Tokens, world: World) -> Command | None:
-        """The last command for another place of the world: "what about in London"."""
+        """The last command for another place of the world, or another item: "what about in London", "and eggs"."""
         start, end = self._bounds(tokens.words)
         place = start
         while (after := _past(self._small, tokens.words[:end], place)) != place:
             place = after
         names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
-        if start == 0 or place == start or names.get(PLACE) != OPEN or end - place > MAX_PLACE_WORDS:
+        name = next((name for name in FOLLOWED_UP if names.get(name) == OPEN), None)
+        if start == 0 or name is None or end - place > MAX_OPEN_WORDS or (name == FOLLOWED_UP[0] and place == start):
             return None
-        return self._again(world, tokens, {PLACE: tokens.between(place, end)}, FOLLOW_UP_CONFIDENCE)
+        if self._never_open & set(tokens.words[place:end]):
+            return None
+        return self._again(world, tokens, {name: tokens.between(place, end)}, FOLLOW_UP_CONFIDENCE)
 
     def _bounds(self, words: Sequence[str]) -> tuple[int, int]:
         """The part of a follow-up between its lead and its tail."""

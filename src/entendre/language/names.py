@@ -15,6 +15,7 @@ WHOLE_NAME_COST = -0.05
 """A whole name of several words is meant, whatever else the words may say."""
 ALIAS_COST = 0.03
 SHORTENED_COST = 0.05
+FIRST_WORD_COST = 0.08
 JOINED_COST = 0.08
 ARTICLE_COST = 0.02
 MAX_NAME_WORDS = 8
@@ -51,6 +52,7 @@ class NameIndex:
         self._vocabulary: set[str] = set()
         self._exact: set[tuple[str, ...]] = set()
         self._generic = _generic_stems(pack, tokenizer)
+        self._too_plain = self._generic | _plain_stems(pack, tokenizer) | frozenset(self._numerals.values())
         self._aliases = _aliases(pack, tokenizer)
         self._add_home(home)
         self.sounds = SoundIndex(pack.words, self._vocabulary)
@@ -106,6 +108,8 @@ class NameIndex:
                 self._add("appliance", part, appliance, SHORTENED_COST)
         if len(words) > 2:
             self._add("appliance", (words[-1], *words[:-1]), appliance, SHORTENED_COST)
+        if len(words) == 2 and self._form(words[0]) not in self._too_plain and all(words[0] != it[0] for it in rooms):
+            self._add("appliance", words[:1], appliance, FIRST_WORD_COST)
 
     def _spoken(self, names: Names) -> list[tuple[str, ...]]:
         language = self._pack.language
@@ -221,6 +225,14 @@ def _generic_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:
         for template in templates:
             words.update(tokenizer.words(template))
     return frozenset(tokenizer.stem(word) for word in words)
+
+
+def _plain_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:
+    """Stems of small words and colours, which never are a name by themselves."""
+    colors = (
+        word for spoken in pack.names.get("colors", {}).values() for say in spoken for word in tokenizer.words(say)
+    )
+    return frozenset(tokenizer.stem(word) for word in (*pack.words.light, *colors))
 
 
 def _aliases(pack: LanguagePack, tokenizer: Tokenizer) -> dict[tuple[str, ...], list[tuple[str, ...]]]:

@@ -37,6 +37,7 @@ class WordData:
     spelling_cost: float = 0.25
     yes: Phrases = ()
     no: Phrases = ()
+    all_of_them: Phrases = ()
     follow_up_lead: Phrases = ()
     follow_up_tail: Phrases = ()
     follow_up_small: Phrases = ()

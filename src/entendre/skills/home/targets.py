@@ -163,6 +163,8 @@ def _called(request: Request, able: Able) -> Target | Plan | None:
     here = _in_rooms(found, room_ids(request, text(request, "room") or HERE) or set())
     if not here and text(request, "room") is not None:
         return None
+    if flag(request, "all"):
+        return Target(tuple(here or found)) if found else None
     return which(request, here or found) if here or found else None
 
 
