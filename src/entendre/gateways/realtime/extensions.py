@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from entendre.core.actions import action_to_json
-from entendre.core.plan import Plan
-from entendre.core.understanding import Understanding
+from entendre.core.document import document_of
 from entendre.session.api import (
     PartialHeard,
     RingStarted,
@@ -14,7 +12,6 @@ from entendre.session.api import (
     TurnEnded,
     TurnUnderstood,
 )
-from entendre.wire.realtime_checks import Json
 from entendre.wire.realtime_server import Extension
 
 EXTENSIONS = ("entendre.turn", "entendre.partial", "entendre.ring", "entendre.timer")
@@ -34,7 +31,7 @@ def _extension_of(event: SessionEvent, item: str | None) -> Extension | None:
             return Extension("partial", {"turn": event.turn, "item_id": item, "text": event.text})
         case TurnUnderstood():
             body = {"turn": event.turn, "item_id": item, "stage": "understood"}
-            return Extension("turn", body | understanding_json(event.understanding, event.plan))
+            return Extension("turn", body | document_of(event.understanding, event.plan))
         case TurnEnded():
             ended = {"turn": event.turn, "item_id": item, "stage": "ended", "outcome": str(event.outcome)}
             return Extension("turn", ended | {"trace": {name: round(at_s, 4) for name, at_s in event.trace.items()}})
@@ -47,18 +44,3 @@ def _extension_of(event: SessionEvent, item: str | None) -> Extension | None:
             return Extension("timer", timer | {"total_s": event.total_s, "remaining_s": round(event.remaining_s, 3)})
         case _:
             return None
-
-
-def understanding_json(understanding: Understanding, plan: Plan) -> Json:
-    """An understanding and its plan as documented for `entendre ask --json`."""
-    commands = [
-        {"intent": command.intent, "slots": dict(command.slots), "confidence": round(command.confidence, 3)}
-        for command in understanding.commands
-    ]
-    return {
-        "language": understanding.language,
-        "commands": commands,
-        "confidence": round(understanding.confidence, 3),
-        "completeness": str(understanding.completeness),
-        "plan": {"reply": plan.reply, "actions": [action_to_json(action) for action in plan.actions]},
-    }

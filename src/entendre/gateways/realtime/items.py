@@ -24,6 +24,7 @@ class Items:
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._unanswered: list[str] = []
+        self._with_audio: str | None = None
         self.said: dict[str, Said] = {}
 
     def __contains__(self, item: str) -> bool:
@@ -38,7 +39,13 @@ class Items:
         return next(reversed(self._items), None)
 
     def add(self, item: Item, previous: str | None = None) -> str | None:
-        """Put an item behind `previous`, "root" for the start, None for the end; what it came to stand behind."""
+        """Put an item behind `previous`, "root" for the start, None for the end; what it came to stand behind.
+
+        Only the newest audio of the user's can still be asked about, so that no other is kept.
+        """
+        if item.audio:
+            self._drop_audio(self._with_audio)
+            item, self._with_audio = (item, item.id) if item.role == "user" else (_silent(item), None)
         if previous is None or previous == self.last:
             stands_behind, self._items[item.id] = self.last, item
         else:
@@ -73,6 +80,10 @@ class Items:
         self._unanswered.clear()
         return asked
 
+    def _drop_audio(self, item: str | None) -> None:
+        if item in self._items:
+            self._items[item] = _silent(self._items[item])
+
     def transcribe(self, item: str, words: str) -> None:
         """Keep the words of spoken audio, and drop the audio."""
         if item in self._items:
@@ -90,3 +101,7 @@ class Items:
     def transcribed(self, item: str) -> bool:
         """Whether the words of a spoken item are known."""
         return item in self._items and any(part.transcript is not None for part in self._items[item].parts)
+
+
+def _silent(item: Item) -> Item:
+    return replace(item, parts=tuple(replace(part, audio=b"") for part in item.parts))
