@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
@@ -26,7 +25,7 @@ from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
-from entendre.home.mqtt.settings import MqttSettings
+from entendre.home.mqtt.settings import broker_of
 from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
 from entendre.ports import Recognizer, Voice
@@ -212,7 +211,7 @@ class App:
         from entendre.home.mqtt.connector import MqttConnector
 
         mqtt = MqttConnector(
-            _broker(self.settings.home.mqtt_url, self.settings.home.mqtt_discovery_prefix), self._graph
+            broker_of(self.settings.home.mqtt_url, self.settings.home.mqtt_discovery_prefix), self._graph
         )
         self._problems = lambda: [] if mqtt.status.connected else [f"MQTT broker: {mqtt.status.reason or 'connecting'}"]
         await self._stack.enter_async_context(_task(mqtt.run(), "mqtt"))
@@ -384,22 +383,6 @@ async def _task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[Non
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.critical("%s stopped", task.get_name(), exc_info=task.exception())
-
-
-def _broker(url: str, prefix: str) -> MqttSettings:
-    """Settings of a broker's URL. Raises: ConfigurationError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ConfigurationError("home.mqtt_url must look like mqtt://user:password@host:1883.")
-    tls = parts.scheme == "mqtts"
-    return MqttSettings(
-        host=parts.hostname,
-        port=parts.port or (8883 if tls else 1883),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        prefix=prefix,
-        tls=tls,
-    )
 
 
 def _machine_zone() -> str:

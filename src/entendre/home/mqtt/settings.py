@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from entendre.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,19 @@ class MqttSettings:
     publish_timeout_s: float = 3.0
     first_retry_s: float = 1.0
     last_retry_s: float = 60.0
+
+
+def broker_of(url: str, prefix: str) -> MqttSettings:
+    """Settings of a broker's URL. Raises: ConfigurationError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise ConfigurationError("home.mqtt_url must look like mqtt://user:password@host:1883.")
+    tls = parts.scheme == "mqtts"
+    return MqttSettings(
+        host=parts.hostname,
+        port=parts.port or (8883 if tls else 1883),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        prefix=prefix,
+        tls=tls,
+    )
