@@ -63,6 +63,16 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "data") in said
 
 
+def test_it_may_hold_more_connections_than_the_system_allows_at_first(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    script = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); "
+    script += "from entendre.cli.serve import allow_files; allow_files(); "
+    script += "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert int(done.stdout) > 256
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_it_refuses_other_machines_without_a_key(tmp_path: Path, host: str, free_port: int) -> None:
     if host == "::" and not socket.has_ipv6:

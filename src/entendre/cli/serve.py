@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import sys
 from typing import Any
 
 from entendre.cli.settings import add_settings_flags, settings_of
+
+WANTED_FILES = 65_536
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
         level=settings.server.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    allow_files()
     from entendre.app import serve
 
     loop_factory: Any = None
@@ -38,3 +42,13 @@ def run(args: argparse.Namespace) -> int:
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve(settings))
     return 0
+
+
+def allow_files() -> None:
+    """Raise the limit of open files, often 1,024, as far as the system lets us: every connection is one."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or soft < hard):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (WANTED_FILES if hard == resource.RLIM_INFINITY else hard, hard))

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import InvalidInputError, MissingExtraError
@@ -38,20 +39,22 @@ def decode_file(data: bytes, max_s: float) -> Decoded:
             rate_hz = file.samplerate
             if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or file.channels > MAX_CHANNELS:
                 raise InvalidInputError("The audio's sample rate or number of channels is not supported.")
-            pieces, frames = [], 0
+            frames = 0
+            pieces: list[NDArray[np.float32]] = []
+            at_house_rate = soxr.ResampleStream(rate_hz, HOUSE_RATE_HZ, 1) if rate_hz != HOUSE_RATE_HZ else None
             # The header's length is the sender's claim, so that only what was really decoded counts.
             while len(piece := file.read(READ_FRAMES, dtype="float32", always_2d=True)):
                 frames += len(piece)
                 if frames > max_s * rate_hz:
                     raise InvalidInputError(f"The audio is longer than {max_s:.0f} s.")
-                pieces.append(piece.mean(axis=1))
+                mono = np.nan_to_num(piece.mean(axis=1))
+                pieces.append(mono if at_house_rate is None else at_house_rate.resample_chunk(mono))
+            if at_house_rate is not None:
+                pieces.append(at_house_rate.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
     except (soundfile.LibsndfileError, ValueError, OSError):
         raise InvalidInputError("The file is not audio that can be read: send WAV, FLAC, Ogg or MP3.") from None
-    mono = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
-    mono = np.nan_to_num(mono)
-    if rate_hz != HOUSE_RATE_HZ and len(mono):
-        mono = soxr.resample(mono, rate_hz, HOUSE_RATE_HZ)
-    samples = np.clip(np.rint(mono * 32767), -32768, 32767).astype(np.int16)
+    whole = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+    samples = np.clip(np.rint(whole * 32767), -32768, 32767).astype(np.int16)
     return Decoded(samples, frames / rate_hz)
 
 

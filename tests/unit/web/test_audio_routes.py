@@ -6,13 +6,17 @@ import asyncio
 import base64
 import io
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 import soundfile
 from aiohttp import FormData
 from engines import Site, make_site, tone_file
 from openai import AsyncOpenAI, BadRequestError
+
+from entendre.web.decoding import decode_file
 
 HEARD = "1.0 seconds of 440 hertz"
 
@@ -178,3 +182,15 @@ async def test_a_listener_that_takes_nothing_is_cut_off() -> None:
         del reader
     finally:
         await site.close()
+
+
+def test_a_small_file_does_not_take_much_memory() -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(60 * 192_000, dtype=np.int16), 192_000, format="FLAC")
+    assert len(file.getvalue()) < 200_000
+    tracemalloc.start()
+    decoded = decode_file(file.getvalue(), 600.0)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(decoded.samples) == pytest.approx(60 * 16_000, abs=2)
+    assert peak_bytes < 20 * 960_000, "a few copies at the house rate, none at the file's"

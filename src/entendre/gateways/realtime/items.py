@@ -43,9 +43,11 @@ class Items:
 
         Only the newest audio of the user's can still be asked about, so that no other is kept.
         """
-        if item.audio:
+        if item.audio and item.role == "user":
             self._drop_audio(self._with_audio)
-            item, self._with_audio = (item, item.id) if item.role == "user" else (_silent(item), None)
+            self._with_audio = item.id
+        elif item.audio:
+            item = _silent(item)
         if previous is None or previous == self.last:
             stands_behind, self._items[item.id] = self.last, item
         else:
