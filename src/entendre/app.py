@@ -37,7 +37,7 @@ from entendre.session.silent import NoEars, NoVad
 from entendre.session.text import answer_text
 from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
-from entendre.speech.load import Speech, load_speech
+from entendre.speech.load import Speech, load_speech, voice_for
 from entendre.store.database import Database
 from entendre.store.keys import ApiKeys
 from entendre.store.lock import sole_server
@@ -173,6 +173,7 @@ class App:
             wake_word=speech.wake_word,
             busy=speech.pool.load,
             new_id=new_id,
+            voice_named=lambda name, language: voice_for([v for v in speech.voices if v.name == name], language),
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
         self._hub.attach(self.assistant)

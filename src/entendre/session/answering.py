@@ -73,9 +73,9 @@ class Answering:
 
     def context(self, *, thorough: bool = False) -> Context:
         """What the utterance under way is understood in; `thorough` with all the effort there is."""
-        speaks = self._voice() is not None and self.profile.auto_respond
+        voice = self._voice() if self.profile.auto_respond else None
         hearing = Hearing(self.assistant, self.profile.language)
-        return Context(self._world(), hearing, self.profile.language, self.profile.speed, speaks, thorough)
+        return Context(self._world(), hearing, self.profile.language, self.profile.speed, voice, thorough)
 
     def ask(self, text: str | None) -> None:
         """Answer typed text, or (None) the last committed turn. Raises: OverloadedError when many wait."""
@@ -319,7 +319,8 @@ class Answering:
     # -- context -----------------------------------------------------------------------------------------------------
 
     def _voice(self) -> Voice | None:
-        return self.assistant.voice_for(self.profile.language) if self.profile.replies_aloud else None
+        profile = self.profile
+        return self.assistant.voice_for(profile.language, profile.voice) if profile.replies_aloud else None
 
     def _world(self) -> World:
         profile = self.profile

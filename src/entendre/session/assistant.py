@@ -144,9 +144,12 @@ class Assistant:
     draft_recognizer: Recognizer | None = None
     busy: Callable[[], float] = lambda: 0.0
     new_id: Callable[[], str] = lambda: ""
+    voice_named: Callable[[str, str], Voice | None] = lambda name, language: None
+    """The voice of a name, if it is installed and speaks a language."""
     limits: Limits = field(default_factory=Limits)
     keeper: Keeper = field(default_factory=Keeper)
 
-    def voice_for(self, language: str) -> Voice | None:
-        """The voice of a language tag, or of its base language."""
-        return self.voices.get(language) or self.voices.get(language.split("-")[0])
+    def voice_for(self, language: str, name: str | None = None) -> Voice | None:
+        """The named voice if it speaks the language, else the voice of a language tag, or of its base language."""
+        named = self.voice_named(name, language) if name is not None else None
+        return named or self.voices.get(language) or self.voices.get(language.split("-")[0])

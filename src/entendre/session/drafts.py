@@ -11,6 +11,7 @@ from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError
 from entendre.core.plan import Plan, World
 from entendre.core.understanding import Completeness
+from entendre.ports import Voice
 from entendre.session.assistant import Assistant
 from entendre.session.hearing import Heard, Hearing
 from entendre.session.speaking import Prepared
@@ -24,13 +25,13 @@ _WORTH_PLANNING = (Completeness.COMPLETE, Completeness.EXTENDABLE)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a draft is understood in."""
+    """What a draft is understood in. `voice`: what a reply to it is said with, None if none is prepared."""
 
     world: World
     hearing: Hearing
     language: str
     speed: float
-    speaks: bool
+    voice: Voice | None
     thorough: bool = False
 
 
@@ -116,6 +117,5 @@ class Drafts:
             self._post(ev.DraftFailed(record.number))
 
     def _prepare(self, record: DraftRecord, context: Context) -> None:
-        voice = self._assistant.voice_for(context.language) if context.speaks else None
-        if record.plan is not None and record.plan.reply and voice is not None:
-            record.prepared = Prepared(record.plan.reply, voice, context.language, context.speed)
+        if record.plan is not None and record.plan.reply and context.voice is not None:
+            record.prepared = Prepared(record.plan.reply, context.voice, context.language, context.speed)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
-from parts import PatternWakeWord, Stage, loud, quiet
+from parts import PatternWakeWord, Stage, ToneVoice, loud, quiet
 
 from entendre.core.actions import AddItem, Broadcast, SetTrait, SetVolume, StopSpeaking, Trait
 from entendre.core.errors import InvalidInputError, OverloadedError, RecognitionError
@@ -262,6 +263,28 @@ async def test_a_client_that_takes_nothing_in_the_middle_of_a_reply_ends_its_con
     stage.link.stuck = True
     with pytest.raises(OverloadedError):
         await asyncio.wait_for(task, 30)
+
+
+@pytest.mark.parametrize("typed", [True, False])
+async def test_the_voice_of_the_profile_speaks(typed: bool) -> None:
+    stage, other = Stage(PLANS), ToneVoice()
+    by_name = {("other", "en"): other}
+    stage.assistant = replace(stage.assistant, voice_named=lambda name, language: by_name.get((name, language)))
+    async with running(stage, voice="other", **OPEN):
+        if typed:
+            stage.talk.respond("turn on the lamp")
+        else:
+            await stage.say()
+        await stage.turn_over()
+    assert (other.said, stage.voice.said) == (["Okay."], [])
+
+
+async def test_a_voice_that_is_not_there_is_spoken_for_by_the_usual_one() -> None:
+    stage = Stage(PLANS)
+    async with running(stage, voice="alloy"):
+        stage.talk.respond("turn on the lamp")
+        await stage.turn_over()
+    assert stage.voice.said == ["Okay."]
 
 
 async def test_push_to_talk() -> None:
