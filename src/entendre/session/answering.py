@@ -37,6 +37,7 @@ class Turn:
     id: str
     trace: Trace
     world: World
+    record: DraftRecord | None = None
     prepared: Prepared | None = None
     outcome: api.Outcome = api.Outcome.ANSWERED
     expects_reply: bool = False
@@ -104,7 +105,7 @@ class Answering:
 
     def answer_spoken(self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None) -> None:
         """Answer an utterance."""
-        self._turn = Turn(turn, trace, record.world if record is not None else self._world())
+        self._turn = Turn(turn, trace, record.world if record is not None else self._world(), record)
         self._begin(self._spoken(self._turn, audio, record))
 
     def begin_typed(self) -> None:
@@ -140,6 +141,8 @@ class Answering:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        if turn is not None and turn.record is not None:
+            await turn.record.discard()
         await self._end_playback(interrupted=True)
         if turn is not None:
             outcome = api.Outcome.INTERRUPTED if interrupted else api.Outcome.CANCELLED
@@ -150,11 +153,16 @@ class Answering:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._turn is not None and self._turn.record is not None:
+            await self._turn.record.discard()
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.create_task(self._guarded(work, self._turn), name="answer")
+        self._task.add_done_callback(
+            lambda task: work.close()
+        )  # a task that is cancelled at once never begins its work
 
     async def _guarded(self, work: Coroutine[Any, Any, None], turn: Turn | None) -> None:
         """Task root of a turn: whatever goes wrong ends this turn alone, and is told."""

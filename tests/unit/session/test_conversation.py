@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,11 +10,14 @@ import pytest
 from parts import PatternWakeWord, Stage, ToneVoice, loud, quiet
 
 from entendre.core.actions import AddItem, Broadcast, SetTrait, SetVolume, StopSpeaking, Trait
+from entendre.core.audio import samples_of
 from entendre.core.errors import InvalidInputError, OverloadedError, RecognitionError
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.session import api
 from entendre.session.assistant import Limits, MissedRing
+from entendre.session.drafts import DraftRecord
+from entendre.session.trace import Trace
 
 LAMP = SetTrait("lamp", Trait.ON, True)
 PLANS = {
@@ -285,6 +289,23 @@ async def test_a_voice_that_is_not_there_is_spoken_for_by_the_usual_one() -> Non
         stage.talk.respond("turn on the lamp")
         await stage.turn_over()
     assert stage.voice.said == ["Okay."]
+
+
+async def test_a_turn_that_is_stopped_before_it_began_leaves_nothing_behind(recwarn: pytest.WarningsRecorder) -> None:
+    stage = Stage(PLANS)
+    async with running(stage):
+        stage.talk.respond("turn on the lamp")
+        stage.talk.respond("tell me")
+        await stage.link.until(api.ReplyStarted)
+        record = DraftRecord(1, stage.planner.worlds[0], asyncio.create_task(asyncio.sleep(60)))
+        answering = stage.talk._answering
+        await answering.stop(interrupted=False)
+        answering.answer_spoken("t", Trace(), samples_of(b""), record)
+        await answering.stop(interrupted=False)
+        assert record.task is not None
+        assert record.task.cancelled(), "the draft that nobody waits for is stopped"
+    gc.collect()
+    assert not [str(each.message) for each in recwarn if "never awaited" in str(each.message)]
 
 
 async def test_push_to_talk() -> None:
