@@ -24,6 +24,7 @@ class WordData:
     dangling_unless_whole: frozenset[str] = frozenset()
     never_ends: frozenset[str] = frozenset()
     never_begins_open: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
     conjunctions: Phrases = ()
     pauses: Phrases = ()
     plural_endings: tuple[tuple[str, str], ...] = ()
@@ -84,7 +85,7 @@ class LanguagePack:
 def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]]) -> LanguagePack:
     """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
-    for key in ("required_light", "dangling_unless_whole", "never_ends", "never_begins_open", "known"):
+    for key in ("required_light", "dangling_unless_whole", "never_ends", "never_begins_open", "subjects", "known"):
         words[key] = frozenset(words.get(key, ()))
     return LanguagePack(
         language=language,

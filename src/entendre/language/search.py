@@ -158,6 +158,8 @@ class Search:
 
     def _hear_otherwise(self, position: int, word: str, reading: Reading) -> None:
         assert self._sounds is not None
+        if position and self._words[position - 1] in self._data.subjects:
+            return
         for meant, cost in self._sounds.alike(word):
             following = reading.state.move(meant)
             if following is not None:

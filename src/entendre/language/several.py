@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from entendre.language.tokens import Tokenizer, Tokens
 ALONE_COST = 0.2
 MAX_SPLITS = 6
 MAX_CARRIED_END = 3
+MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
 NAME_SLOTS = frozenset({"name", "list_name"})
 UNSPLIT_SLOTS = frozenset({"text"})
 
@@ -28,7 +29,11 @@ class Interpret(Protocol):
 class Splitter:
     """Finds the commands of a sentence."""
 
-    def __init__(self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret) -> None:
+    def __init__(
+        self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret, beginnings: Collection[str] = ()
+    ) -> None:
+        """`beginnings`: words that a sentence may begin with."""
+        self._verbs = frozenset(beginnings) - pack.words.light.keys()
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
         self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
         self._pauses = pack.words.pauses
@@ -38,6 +43,8 @@ class Splitter:
         """The commands of a sentence in order; `whole` is its meaning as one command."""
         alone = [whole] if whole is not None else []
         points = self._points(tokens)
+        if whole is None and not points and depth == 0:
+            return self._unjoined(tokens, world)
         if not points or depth >= MAX_SPLITS or (whole is not None and self._is_one(whole, points)):
             return alone
         for start, end in points:
@@ -48,6 +55,22 @@ class Splitter:
             if found:
                 return found
         return alone
+
+    def _unjoined(self, tokens: Tokens, world: World) -> list[Meaning]:
+        """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact."""
+        if len(tokens.words) > MAX_UNJOINED_WORDS:
+            return []
+        for place in range(MIN_UNJOINED_WORDS, len(tokens.words) - MIN_UNJOINED_WORDS + 1):
+            if tokens.words[place] not in self._verbs:
+                continue
+            first = self._interpret(tokens.part(0, place), world, exact=True)
+            if first is None or first.is_open:
+                continue
+            right = tokens.part(place, len(tokens.words))
+            second = self._interpret(right, _with_mentioned(world, first), exact=True)
+            if second is not None and not second.is_open:
+                return [first, second]
+        return []
 
     def _points(self, tokens: Tokens) -> list[tuple[int, int]]:
         """Where a sentence may be split: at words that join commands, and at marks."""

@@ -49,7 +49,7 @@ class Understander:
         self._room_lead = phrase_set(pack.names.get("room_lead", ()), self._tokenizer.words)
         self._names = NameIndex(home, pack, self._tokenizer)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
-        self._splitter = Splitter(pack, self._tokenizer, self.interpret)
+        self._splitter = Splitter(pack, self._tokenizer, self.interpret, self._grammar.automaton.start.words)
 
     @property
     def intents(self) -> frozenset[str]:
@@ -61,7 +61,8 @@ class Understander:
         other = object.__new__(Understander)
         other.__dict__.update(self.__dict__)
         other._names = NameIndex(home, self.pack, self._tokenizer)
-        other._splitter = Splitter(self.pack, self._tokenizer, other.interpret)
+        beginnings = self._grammar.automaton.start.words
+        other._splitter = Splitter(self.pack, self._tokenizer, other.interpret, beginnings)
         return other
 
     def understand(self, text: str, world: World, *, alternatives: Sequence[str] = ()) -> Understanding:

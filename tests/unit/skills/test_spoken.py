@@ -9,9 +9,10 @@ from spoken.scoring import cases, homes, score, world_of
 
 from entendre.skills.planner import Planner
 
-# Measured: see docs/performance.md for how; a change that loses a few sentences must say why.
-LEAST_RIGHT = 0.93
-MOST_WRONG = 0.02
+# Measured: 0.98, 0.003 and 0.029; a change that loses a few sentences must say why.
+LEAST_RIGHT = 0.96
+MOST_WRONG = 0.01
+MOST_WRONG_OUTSIDE = 0.03
 
 
 async def tally(planner: Planner, name: str) -> Counter[str]:
@@ -34,7 +35,7 @@ async def test_commands_do_what_was_said(planner: Planner) -> None:
 
 async def test_what_is_no_command_does_nothing(planner: Planner) -> None:
     found = await tally(planner, "en_outside.txt")
-    assert found["wrong"] <= 0.04 * found.total(), found
+    assert found["wrong"] <= MOST_WRONG_OUTSIDE * found.total(), found
 
 
 @pytest.mark.parametrize(

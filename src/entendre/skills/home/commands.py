@@ -147,7 +147,9 @@ def stop(request: Request) -> Plan:
 
     def stopped(appliance: Appliance) -> SetTrait | None:
         position = appliance.state.get(Trait.POSITION)
-        if Trait.POSITION in appliance.traits and appliance.kind != "valve":
+        if appliance.kind == "valve":
+            return _slid(appliance, 0)
+        if Trait.POSITION in appliance.traits:
             return None if position is None else SetTrait(appliance.id, Trait.POSITION, position)
         return _started(appliance, False) or _switched_off(appliance)
 
