@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -53,9 +54,8 @@ def recordings_of(folder: Path, *, language: str, count: int) -> list[Recording]
 async def spoken(url: str, key: str, text: str, language: str) -> Recording:
     """A sentence in the server's own voice. Raises: ConnectionFailedError."""
     body = {"model": "default", "voice": "default", "input": text, "response_format": "pcm", "language": language}
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with (
-        aiohttp.ClientSession(headers=headers) as http,
+        aiohttp.ClientSession(headers=_headers(key)) as http,
         http.post(f"{url}/v1/audio/speech", json=body) as answer,
     ):
         if answer.status != 200:
@@ -64,10 +64,22 @@ async def spoken(url: str, key: str, text: str, language: str) -> Recording:
     return Recording(text, text, samples, VOICE_RATE_HZ, find_ends(samples, VOICE_RATE_HZ))
 
 
+async def meanings(url: str, key: str, recordings: Sequence[Recording], language: str) -> dict[str, str]:
+    """How complete each recording's own words are to the server, by text. Raises: ConnectionFailedError."""
+    found: dict[str, str] = {}
+    async with aiohttp.ClientSession(headers=_headers(key)) as http:
+        for text in {each.text for each in recordings}:
+            async with http.post(f"{url}/v1/ask", json={"text": text, "language": language}) as answer:
+                if answer.status != 200:
+                    raise ConnectionFailedError(f"The server could not be asked: {answer.status}.")
+                document = await answer.json()
+            found[text] = document["completeness"] if document["commands"] else "not_understood"
+    return found
+
+
 async def reset(url: str, key: str, language: str) -> None:
     """Take back what was started, so that no timer rings into a later measurement. Raises: ConnectionFailedError."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with aiohttp.ClientSession(headers=headers) as http:
+    async with aiohttp.ClientSession(headers=_headers(key)) as http:
         for text in sentences_with_pauses(language)["reset"]:
             body = {"text": text, "language": language, "act": True}
             async with http.post(f"{url}/v1/ask", json=body) as answer:
@@ -93,6 +105,10 @@ def sentences_with_pauses(language: str) -> dict[str, Any]:
         return {"reset": [], "pauses_s": [], "sentences": []}
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return document
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _trimmed(recording: Recording) -> Samples:

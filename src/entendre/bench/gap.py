@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entendre.bench.clips import Recording, recordings_of, reset, sentences_with_pauses, spoken, with_pause
+from entendre.bench.clips import Recording, meanings, recordings_of, reset, sentences_with_pauses, spoken, with_pause
 from entendre.bench.ends import write_ends
 from entendre.bench.figures import medians, percentile
 from entendre.bench.machine import describe_machine, resident_bytes
@@ -44,9 +44,10 @@ async def measure_gap(options: GapOptions, show: Callable[[str], None] = lambda 
         recordings = await _utterances(options, server)
         if options.ends_file is not None:
             write_ends(options.ends_file, {each.name: each.ends for each in recordings})
+        means = await meanings(server.url, options.key, recordings, options.language)
         turns = [await _one(options, server, each, show) for each in recordings]
         paused = [await _one(options, server, each, show) for each in await _paused(options, server)]
-        return _report(turns, paused, server)
+        return _report(turns, paused, means, server)
 
 
 async def _utterances(options: GapOptions, server: MeasuredServer) -> list[Recording]:
@@ -109,20 +110,18 @@ def parts_of(turn: Turn) -> dict[str, float]:
     return {name: round(seconds, 4) for name, seconds in parts.items()}
 
 
-def _report(turns: list[Turn], paused: list[Turn], server: MeasuredServer) -> dict[str, Any]:
-    gaps = [turn.gap_s for turn in turns if turn.gap_s is not None]
-    understood = [turn.gap_s for turn in turns if turn.gap_s is not None and turn.understood]
+def _report(turns: list[Turn], paused: list[Turn], means: Mapping[str, str], server: MeasuredServer) -> dict[str, Any]:
+    """The headline is of complete commands; what may go on, or is no command here, waits longer on purpose."""
+    complete = [turn for turn in turns if means[turn.clip.text] == "complete"]
+    extendable = [turn for turn in turns if means[turn.clip.text] == "extendable"]
+    others = [turn for turn in turns if means[turn.clip.text] not in ("complete", "extendable")]
     return {
-        "n": len(gaps),
-        "p50_s": percentile(gaps, 50),
-        "p95_s": percentile(gaps, 95),
+        **_percentiles(complete),
         "cut_offs": sum(turn.cut_off for turn in [*turns, *paused]),
-        "parts": medians(parts_of(turn) for turn in turns),
-        "understood": {
-            "n": len(understood),
-            "p50_s": percentile(understood, 50),
-            "p95_s": percentile(understood, 95),
-        },
+        "parts": medians(parts_of(turn) for turn in complete),
+        "extendable": _percentiles(extendable),
+        "not_understood": _percentiles(others),
+        "all": _percentiles(turns),
         "without_reply_audio": [turn.clip.text for turn in turns if turn.gap_s is None and not turn.cut_off],
         "cut_off": [turn.clip.name for turn in [*turns, *paused] if turn.cut_off],
         "pauses": {"n": len(paused), "cut_offs": sum(turn.cut_off for turn in paused)},
@@ -130,3 +129,8 @@ def _report(turns: list[Turn], paused: list[Turn], server: MeasuredServer) -> di
         "resident_mb": round(resident_bytes(server.pid) / 1e6) if server.pid else None,
         "machine": describe_machine(),
     }
+
+
+def _percentiles(turns: list[Turn]) -> dict[str, Any]:
+    gaps = [turn.gap_s for turn in turns if turn.gap_s is not None]
+    return {"n": len(gaps), "p50_s": percentile(gaps, 50), "p95_s": percentile(gaps, 95)}

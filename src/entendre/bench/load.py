@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entendre.bench.clips import recordings_of, reset, sentences_with_pauses, spoken
+from entendre.bench.clips import meanings, recordings_of, reset, sentences_with_pauses, spoken
 from entendre.bench.figures import percentile
 from entendre.bench.machine import cpu_s, describe_machine, resident_bytes
 from entendre.bench.server import MeasuredServer, measured_server
@@ -123,7 +123,9 @@ async def _clips(options: LoadOptions, server: MeasuredServer) -> list[Clip]:
     else:
         sentences = sentences_with_pauses(options.language)["sentences"]
         recordings = [await spoken(server.url, options.key, " ".join(each), options.language) for each in sentences]
-    return [each.clip(options.rate_hz, CHUNK_S) for each in recordings if each.ends.sure]
+    means = await meanings(server.url, options.key, recordings, options.language)
+    known = [each for each in recordings if each.ends.sure and means[each.text] in ("complete", "extendable")]
+    return [each.clip(options.rate_hz, CHUNK_S) for each in known]
 
 
 async def _try(
