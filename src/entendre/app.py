@@ -25,6 +25,7 @@ from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
+from entendre.home.pacing import Paced
 from entendre.home.mqtt.settings import broker_of
 from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
@@ -48,6 +49,9 @@ from entendre.web.server import build_app, listen
 from entendre.web.services import Question, WebServices
 
 log = logging.getLogger(__name__)
+
+RENAMED_EVERY_S = 0.5
+"""Names are compiled at most this often: a broker announces hundreds of appliances in one go."""
 
 
 class App:
@@ -178,10 +182,9 @@ class App:
         )
         self._hub.attach(self.assistant)
         self._stack.push_async_callback(self.assistant.keeper.close)
-        self._graph.on_names_changed(self._home_renamed)
-
-    def _home_renamed(self) -> None:
-        self.planner.set_home(self._graph.snapshot())
+        renamed = Paced(lambda: self.planner.set_home(self._graph.snapshot()), RENAMED_EVERY_S)
+        self._stack.callback(renamed.close)
+        self._graph.on_names_changed(renamed)
 
     async def _start_jobs(self) -> None:
         self._stack.push_async_callback(self._scheduler.close)

@@ -32,6 +32,8 @@ CONFIRM_BELOW = 0.66
 """Confidence under which a command that would act is asked back first."""
 
 SURE = 0.9
+MAX_LANGUAGES = 64
+"""Languages remembered, those that nobody taught among them."""
 OPEN_ANSWER_CONFIDENCE = 0.9
 OPEN_SLOTS = frozenset({"name", "text", "item", "query"})
 """Slots of free words: an answer to a question for one of these is taken as it is."""
@@ -192,6 +194,8 @@ class Planner:
             try:
                 self._understanders[language] = self._compile(language)
             except (ConfigurationError, InvalidInputError) as error:
+                if len(self._understanders) >= MAX_LANGUAGES:  # peers name languages, so that there may be any number
+                    return None
                 log.warning("language left out", extra={"language": language, "error": error.code})
                 self._understanders[language] = None
         return self._understanders[language]

@@ -54,6 +54,13 @@ async def test_a_language_that_nobody_taught_is_refused_in_the_default_one(plann
     assert (await planner.plan(understanding, EMPTY)).reply == "I didn't get that."
 
 
+async def test_any_number_of_unknown_languages_is_not_remembered(planner: Planner) -> None:
+    for number in range(200):
+        assert not planner.understand("what time is it", f"q{number}", EMPTY).understood
+    assert len(planner._understanders) <= 64
+    assert planner.understand("what time is it", "en", EMPTY).understood
+
+
 async def test_region_of_a_language_makes_no_difference(planner: Planner) -> None:
     understanding = planner.understand("set a timer for ten minutes", "en-US", EMPTY)
     assert understanding.language == "en"
