@@ -25,8 +25,8 @@ from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
-from entendre.home.pacing import Paced
 from entendre.home.mqtt.settings import broker_of
+from entendre.home.pacing import Paced
 from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
 from entendre.ports import Recognizer, Voice
