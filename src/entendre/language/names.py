@@ -62,6 +62,10 @@ class NameIndex:
         """The stems that names are made of."""
         return frozenset(self._vocabulary)
 
+    def has_word(self, word: str) -> bool:
+        """Whether some name of the home has a word."""
+        return self._form(word) in self._vocabulary
+
     def _form(self, word: str) -> str:
         """A word without its number ending; a spoken numeral as digits, for "lamp two" is written "Lamp 2"."""
         return self._numerals.get(word) or self._tokenizer.stem(word)

@@ -25,6 +25,7 @@ class WordData:
     never_ends: frozenset[str] = frozenset()
     never_begins_open: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
+    value_leads: frozenset[str] = frozenset()
     conjunctions: Phrases = ()
     pauses: Phrases = ()
     plural_endings: tuple[tuple[str, str], ...] = ()
@@ -41,6 +42,7 @@ class WordData:
     all_of_them: Phrases = ()
     follow_up_lead: Phrases = ()
     follow_up_tail: Phrases = ()
+    one_more_tail: Phrases = ()
     follow_up_small: Phrases = ()
     known: frozenset[str] = frozenset()
 
@@ -85,7 +87,15 @@ class LanguagePack:
 def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]]) -> LanguagePack:
     """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
-    for key in ("required_light", "dangling_unless_whole", "never_ends", "never_begins_open", "subjects", "known"):
+    for key in (
+        "required_light",
+        "dangling_unless_whole",
+        "never_ends",
+        "never_begins_open",
+        "subjects",
+        "value_leads",
+        "known",
+    ):
         words[key] = frozenset(words.get(key, ()))
     return LanguagePack(
         language=language,

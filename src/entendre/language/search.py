@@ -133,9 +133,14 @@ class Search:
         skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
         if self._sounds is not None:
             light = self._data.light.get(self._words[position])
-            if light is not None:
+            if light is not None and not self._leads_value(position):
                 skips.append((position + 1, light))
         return skips
+
+    def _leads_value(self, position: int) -> bool:
+        """Whether a word tells how the number after it is meant ("up to 20", "up by 20"), and so is never skipped."""
+        word = self._words[position]
+        return word in self._data.value_leads and bool(self._values.at("number", position + 1))
 
     def _fill(self, position: int, slot: Slot, target: State, reading: Reading) -> None:
         if slot.kind == OPEN:

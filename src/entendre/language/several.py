@@ -36,6 +36,7 @@ class Splitter:
         self._verbs = frozenset(beginnings) - pack.words.light.keys()
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
         self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
+        self._tails = frozenset(tokenizer.words(phrase) for phrase in pack.words.one_more_tail)
         self._pauses = pack.words.pauses
         self._interpret = interpret
 
@@ -48,7 +49,7 @@ class Splitter:
         if not points or depth >= MAX_SPLITS or (whole is not None and self._is_one(whole, points)):
             return alone
         for start, end in points:
-            left, right = tokens.part(0, start), tokens.part(end, len(tokens.words))
+            left, right = tokens.part(0, start), self._without_tail(tokens.part(end, len(tokens.words)))
             if self._says_nothing(left.words) or self._says_nothing(right.words):
                 continue
             found = self._both(left, right, world, whole, depth)
@@ -87,6 +88,13 @@ class Splitter:
         between = tokens.text[tokens.tokens[start - 1].end : tokens.tokens[start].start]
         return any(mark in between for mark in self._pauses)
 
+    def _without_tail(self, tokens: Tokens) -> Tokens:
+        """Without words that only say that it is one more ("and the tree too")."""
+        for length in range(min(MAX_CARRIED_END, len(tokens.words) - 1), 0, -1):
+            if tokens.words[-length:] in self._tails:
+                return tokens.part(0, len(tokens.words) - length)
+        return tokens
+
     def _says_nothing(self, words: Sequence[str]) -> bool:
         """Whether words are nothing but fillers ("hey", "thank you")."""
         position = 0
@@ -112,7 +120,8 @@ class Splitter:
         if first is not None and first.cost > ALONE_COST:
             first = None
         if first is None:
-            return self._carry_end(left, right, world) if whole is None else None
+            unsure = whole is None or (not whole.exact and whole.cost > ALONE_COST)
+            return self._carry_end(left, right, world) if unsure else None
         later = _with_mentioned(world, first)
         second = self.split(right, later, self._interpret(right, later), depth + 1)
         if second and max(meaning.cost for meaning in second) > ALONE_COST:
@@ -137,6 +146,15 @@ class Splitter:
                 second = self._carried(left.part(0, length), right, world, intent, depth)
                 if second:
                     return [first, *second]
+        return self._carry_around(first, left, right, world)
+
+    def _carry_around(self, first: Meaning, left: Tokens, right: Tokens, world: World) -> list[Meaning] | None:
+        """The second command lacks the first one's verb and its last word: "turn the tv off and the fan"."""
+        last = left.part(len(left.words) - 1, len(left.words))
+        for length in range(1, min(MAX_CARRIED_END, len(left.words) - 1)):
+            second = self._interpret(left.part(0, length).joined(right).joined(last), world, exact=True)
+            if second is not None and second.command.intent == first.command.intent and not second.is_open:
+                return [first, _said(second, right)]
         return None
 
     def _carried(

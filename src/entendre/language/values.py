@@ -81,7 +81,7 @@ class Values:
     def _as_number(self, word: str) -> str:
         """The number word that a misheard word may stand for."""
         is_number = self._readers.numbers.is_number_word
-        if is_number(word):
+        if is_number(word) or self._names.has_word(word):
             return word
         return next((meant for meant in self._confusions.get(word, ()) if is_number(meant)), word)
 
