@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ class WebServices:
     ready: Callable[[], list[str]] = list
     problems: Callable[[], list[str]] = list
     limits: WebLimits = field(default_factory=WebLimits)
+    long_audio: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held by the recording of more than one piece that is being recognised."""
     started_unix_s: int = field(default_factory=lambda: int(time.time()))
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from entendre.ports import Transcript
+from entendre.core.audio import Samples
+from entendre.ports import Recognizer, Transcript
 from entendre.web.decoding import Decoded, decode_file
 from entendre.web.faults import Fault, invalid
-from entendre.web.services import SERVICES, WebLimits
+from entendre.web.pieces import pieces_of
+from entendre.web.services import SERVICES, WebLimits, WebServices
 from entendre.web.streams import EventStream
 
 FORMATS = ("json", "text", "verbose_json")
@@ -54,12 +56,29 @@ async def transcribe(request: web.Request) -> web.StreamResponse:
     hints = tuple(word for word in (upload.fields.get("prompt", ""),) if word)
     async with asyncio.timeout(services.limits.request_s):
         decoded = await asyncio.to_thread(decode_file, upload.file, services.limits.audio_s)
-        transcript = await recognizer.recognize(decoded.samples, language=language, hints=hints, thorough=True)
+        transcript = await _recognized(services, recognizer, decoded.samples, language, hints)
     if streams:
         return await _streamed(request, transcript, decoded.seconds)
     if answers == "text":
         return web.Response(text=f"{transcript.text}\n")
     return web.json_response(_document(transcript, decoded, verbose=answers == "verbose_json"))
+
+
+async def _recognized(
+    services: WebServices, recognizer: Recognizer, audio: Samples, language: str, hints: tuple[str, ...]
+) -> Transcript:
+    """What was said. Long audio goes piece by piece and one recording at a time: speakers are served in between."""
+    pieces = list(pieces_of(audio))
+    if len(pieces) == 1:
+        return await recognizer.recognize(audio, language=language, hints=hints, thorough=True)
+    async with services.long_audio:
+        heard = [await recognizer.recognize(each, language=language, hints=hints, thorough=True) for each in pieces]
+    return Transcript(
+        " ".join(each.text for each in heard if each.text),
+        heard[0].language,
+        confidence=min(each.confidence for each in heard),
+        no_speech=min(each.no_speech for each in heard),
+    )
 
 
 async def _upload(request: web.Request, limits: WebLimits) -> Upload:
