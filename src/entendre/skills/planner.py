@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -205,12 +207,25 @@ class Planner:
         speech = load_speech(self._skills, language)
         self._speech[language] = speech
         self._broken.extend(speech.broken)
-        return Understander(speech.pack, speech.files, self._home)
+        with _without_collection():
+            return Understander(speech.pack, speech.files, self._home)
 
     def _speech_of(self, language: str) -> SkillSpeech:
         """What is said in a language, or in the default one when nobody taught it."""
         tag = known_language(language)
         return self._speech[tag if self._understander(tag) is not None else self._default]
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Compiling makes many objects and no garbage: looking for some takes a quarter of its time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def weather_settings(skills: SkillSettings) -> dict[str, object]:

@@ -21,7 +21,7 @@ from entendre.skills.home import skill as home_skill
 from entendre.skills.home.skill import SKILL
 
 FILE = yaml.safe_load((Path(home_skill.__file__).parent / "en.yaml").read_text())
-REPLIES = Replies("en", FILE["replies"], FILE["terms"], {"list": " and ".join, "number": str})
+REPLIES = Replies("en", FILE["replies"], FILE["terms"], {"list": " and ".join, "choice": " or ".join, "number": str})
 DEMO = demo_home()
 
 
@@ -145,7 +145,7 @@ async def test_shared_names_are_asked_unless_one_is_able_or_all_are_meant() -> N
     lamps, doors = ["lamp_a", "lamp_b"], ["door_contact", "door_lock"]
     made = await plan("HomeTurnOn", appliance=lamps, home=home, at=None)
     assert (made.actions, made.expects_reply) == ((), True)
-    assert made.reply == "Which one: lamp in the attic and lamp in the bedroom?"
+    assert made.reply == "Which one: lamp in the attic or lamp in the bedroom?"
     assert values(await plan("HomeTurnOn", appliance=lamps, home=home, at="b")) == {"lamp_b": True}
     assert values(await plan("HomeTurnOn", appliance=lamps, room="a", home=home)) == {"lamp_a": True}
     assert set(values(await plan("HomeTurnOn", appliance=lamps, home=home, mentioned=("lamp_a", "lamp_b")))) == set(
@@ -204,7 +204,7 @@ async def test_several_doors_are_confirmed_before_unlocking() -> None:
     home = load_home({"appliances": [{"id": name, "kind": "lock", "names": name} for name in ("front", "back")]})
     made = await plan("HomeUnlock", kind="lock", all=True, home=home)
     assert (made.actions, made.expects_reply) == ((), True)
-    assert (await plan("HomeUnlock", kind="lock", home=home)).reply == "Which one: front and back?"
+    assert (await plan("HomeUnlock", kind="lock", home=home)).reply == "Which one: front or back?"
     assert values(await plan("HomeLock", kind="door", several=True, home=home)) == {"front": True, "back": True}
 
 
