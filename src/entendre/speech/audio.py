@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
-from entendre.core.errors import InvalidInputError
+from entendre.core.errors import InvalidInputError, MissingExtraError
+
+try:
+    import soundfile
+    import soxr
+except ImportError as _error:
+    raise MissingExtraError(
+        "Sound files need the speech extra: `pip install 'entendre[speech]'`.", detail=str(_error)
+    ) from _error
 
 LONGEST_FILE_S = 3_600.0
 MAX_CHANNELS = 16
