@@ -114,3 +114,12 @@ def test_the_base_is_there_for_the_intents_that_are_answered():
     assert all(block.cost > 0 for block in base.blocks)
     assert base_sentences("en", {"Greet"}) is None
     assert base_sentences("xx", answered) is None
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr"])
+def test_the_mapping_holds_for_every_language(language):
+    answered = {intent for file in load_builtin_sentences("en") for intent in file.intents}
+    base = base_sentences(language, answered)
+    assert base is not None
+    understander = Understander(load_pack("en"), [base], HomeSnapshot())
+    assert {"HomeTurnOn", "HomeTurnOff", "HomeSet", "HomeAskState"} <= understander.intents
