@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -43,12 +42,14 @@ from entendre.store.database import Database
 from entendre.store.keys import ApiKeys
 from entendre.store.lock import sole_server
 from entendre.store.sqlite import SqliteStore
-from entendre.system import SystemClock, new_id
+from entendre.system import SystemClock, limit_arenas, machine_zone, new_id, return_free_memory
 from entendre.web.guard import check_bind, presented_key
 from entendre.web.server import build_app, listen
 from entendre.web.services import Question, WebServices
 
 log = logging.getLogger(__name__)
+
+TIDY_EVERY_S = 60.0
 
 RENAMED_EVERY_S = 0.5
 """Names are compiled at most this often: a broker announces hundreds of appliances in one go."""
@@ -97,6 +98,7 @@ class App:
             await self._connect_home()
             if self._listen:
                 await self._start_gateways()
+                await self._stack.enter_async_context(_task(_tidy(), "tidy"))
             self._missing = []
         except BaseException:
             await self._stack.aclose()
@@ -134,7 +136,7 @@ class App:
             check_bind(settings.server.host, await self.keys.any_active())
         home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
         self._graph = HomeGraph(home)
-        zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else _machine_zone())
+        zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
         self._scheduler = Scheduler(self._store, self._clock, zone, settings.server.region)
         await self._scheduler.load()
         self._lists = Lists(self._store, self._graph.set_lists)
@@ -336,6 +338,7 @@ class App:
 
 async def serve(settings: Settings) -> None:
     """Run the server until SIGINT or SIGTERM. Raises: what `App.start` raises."""
+    limit_arenas()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -349,6 +352,8 @@ async def serve(settings: Settings) -> None:
         await asyncio.gather(starting, return_exceptions=True)
         return
     await starting
+    gc.collect()
+    gc.freeze()  # what was loaded stays, so that no collection walks it again: 10 ms each
     await stopping
     await app.close()
 
@@ -384,13 +389,13 @@ async def _task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[Non
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def _tidy() -> None:
+    """Keep the process as small as what it holds."""
+    while True:
+        await asyncio.sleep(TIDY_EVERY_S)
+        await asyncio.to_thread(return_free_memory)
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.critical("%s stopped", task.get_name(), exc_info=task.exception())
-
-
-def _machine_zone() -> str:
-    """The IANA name of this machine's zone; UTC if it can't be told."""
-    with contextlib.suppress(OSError, ValueError):
-        return Path("/etc/localtime").resolve().relative_to("/usr/share/zoneinfo").as_posix()
-    return "UTC"

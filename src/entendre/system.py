@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import sys
 import time
+from pathlib import Path
 
 from entendre.core.ids import ENTROPY_BYTES, uuid7
 
@@ -23,3 +27,34 @@ class SystemClock:
 def new_id() -> str:
     """A fresh UUIDv7."""
     return uuid7(time.time_ns() // 1_000_000, os.urandom(ENTROPY_BYTES))
+
+
+def machine_zone() -> str:
+    """The IANA name of this machine's zone; UTC if it can't be told."""
+    with contextlib.suppress(OSError, ValueError):
+        return Path("/etc/localtime").resolve().relative_to("/usr/share/zoneinfo").as_posix()
+    return "UTC"
+
+
+_M_ARENA_MAX = -8
+_ARENAS = 2
+"""glibc gives every thread an arena of its own, and inference of many lengths leaves holes in each: 70 MB here."""
+
+
+def limit_arenas() -> None:
+    """Let all threads share two malloc arenas. Only glibc has any; elsewhere nothing happens."""
+    with contextlib.suppress(OSError, AttributeError):
+        _glibc().mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def return_free_memory() -> None:
+    """Give freed memory back to the system, about 100 MB after a busy hour. Takes milliseconds, without the GIL."""
+    with contextlib.suppress(OSError, AttributeError):
+        _glibc().malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL:
+    """Raises: OSError, AttributeError where there is no glibc."""
+    if not sys.platform.startswith("linux"):
+        raise OSError("no glibc")
+    return ctypes.CDLL("libc.so.6")
