@@ -74,6 +74,8 @@ class WyomingService:
         self._clients.add(task)
         try:
             await self._serve(task, stream)
+        except asyncio.CancelledError:
+            stream.abort()  # the service closes while a last error is still on its way
         finally:
             self._clients.discard(task)
 
@@ -102,7 +104,7 @@ class WyomingService:
             lost.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await lost
-            await stream.close(last)
+            await stream.close(last, patient=last is not CLOSED_BY_US)
             if last is not None:
                 logger.info("wyoming client ended", extra={"code": last.code})
 

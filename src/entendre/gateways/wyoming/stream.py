@@ -18,7 +18,7 @@ WRITE_HIGH_BYTES = 128 * 1024
 UNREAD_BYTES = 512 * 1024
 """A peer that leaves this much unread while we post without waiting is gone or stuck."""
 GOODBYE_S = 1.0
-"""How long a last error may take to leave."""
+"""How long a last error may take to leave, and what the peer still sends to be thrown away."""
 
 
 class ConnectionEndedError(EntendreError):
@@ -100,15 +100,27 @@ class WyomingStream:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
-    async def close(self, last: Error | None = None) -> None:
-        """Say a last error if there is one, and end the connection."""
+    async def close(self, last: Error | None = None, *, patient: bool = True) -> None:
+        """Say a last error if there is one, and end the connection.
+
+        `patient`: what the peer is still sending is read and thrown away first. A socket that is closed over unread
+        bytes is reset, and the peer would lose the error before it could read it.
+        """
         with contextlib.suppress(ConnectionEndedError, OSError, TimeoutError):
-            if last is not None:
-                self.post(last)
             async with asyncio.timeout(GOODBYE_S):
+                if last is not None:
+                    self.post(last)
+                if last is not None and patient:
+                    self._writer.write_eof()
+                    await self._read_off()
                 self._writer.close()
                 await self.lost()
         self.abort()
+
+    async def _read_off(self) -> None:
+        """Throw away what comes until the peer ends its side too."""
+        while await self._reader.read(READ_BYTES):
+            continue
 
     def abort(self) -> None:
         """End the connection at once."""
