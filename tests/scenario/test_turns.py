@@ -178,7 +178,7 @@ def test_endless_speech_is_committed_at_the_limit() -> None:
 def test_unsure_or_unfinished_words_are_looked_at_again_with_more_of_their_tail() -> None:
     line = Timeline(
         speech=((0.3, 1.2),),
-        words=(Words(1.2, C.UNKNOWN, "turn on the kit"), Words(1.5, C.COMPLETE, "turn on the kitchen light")),
+        words=(Words(1.2, C.UNKNOWN, "turn on the kit"), Words(1.4, C.COMPLETE, "turn on the kitchen light")),
     )
     line.listen().hear(3.0)
     at, _ = commit_of(line)

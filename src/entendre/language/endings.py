@@ -35,6 +35,11 @@ def completeness_of(
     return Completeness.INCOMPLETE if _alive(search, values, MAX_OPEN_WAITING) else Completeness.UNKNOWN
 
 
+def goes_on(search: Search, values: Values) -> bool:
+    """Whether the words searched are the beginning of a longer sentence."""
+    return _alive(search, values, MAX_OPEN_WAITING)
+
+
 def _ends_well(words: Sequence[str], last: Meaning, data: WordData) -> bool:
     """Whether a repaired command has a use for a last word that often leaves a sentence open ("the lite on")."""
     return last.ends_used and (words[-1] in data.dangling_unless_whole or words[-1] in data.fillers)

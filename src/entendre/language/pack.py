@@ -31,6 +31,7 @@ class WordData:
     plural_endings: tuple[tuple[str, str], ...] = ()
     possessive: Phrases = ()
     confusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ends_misheard: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     confusion_cost: float = 0.14
     verb_forms: tuple[tuple[str, str], ...] = ()
     verb_form_cost: float = 0.05

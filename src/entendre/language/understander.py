@@ -9,7 +9,7 @@ from entendre.core.home import HomeSnapshot
 from entendre.core.plan import World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.context import FollowUps
-from entendre.language.endings import completeness_of
+from entendre.language.endings import completeness_of, goes_on
 from entendre.language.grammar import OPEN, Grammar
 from entendre.language.meaning import Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex
@@ -28,6 +28,7 @@ ALTERNATIVE_COST = 0.05
 DETACHED_COST = 0.1
 UNSURE_COST = 0.2
 MAX_WORDS = 60
+_UNFINISHED = (Completeness.INCOMPLETE, Completeness.UNKNOWN, Completeness.EXTENDABLE)
 FREE_SLOTS = frozenset({"text", "query"})
 
 
@@ -104,9 +105,27 @@ class Understander:
         completeness = completeness_of(
             tokens.words, meanings[-1] if meanings else None, search, values, self.pack.words
         )
+        if completeness is Completeness.EXTENDABLE and self._breaks_off(tokens, world):
+            completeness = Completeness.INCOMPLETE
         commands = tuple(_clean(meaning.command) for meaning in meanings)
         confidence = min((command.confidence for command in commands), default=0.0)
         return Understanding(text, language, commands, completeness, confidence)
+
+    def _breaks_off(self, tokens: Tokens, world: World) -> bool:
+        """Whether the last word is likely a small word that a recognizer finished for somebody who paused after it.
+
+        A word after what is a whole command already ("… the lamp too") is taken as it was heard.
+        """
+        words = tokens.words
+        misheard = self.pack.words.ends_misheard.get(words[-1], ())
+        if not misheard or self._understand(tokens.between(0, len(words) - 1), world).completeness not in _UNFINISHED:
+            return False
+        for meant in misheard:
+            broken = (*words[:-1], meant)
+            values = self._values(broken, world)
+            if goes_on(self._search(broken, values), values):
+                return True
+        return False
 
     def interpret(self, tokens: Tokens, world: World, *, exact: bool = False) -> Meaning | None:
         """The meaning of words as one command, if it is sure enough."""

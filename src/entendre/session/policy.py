@@ -8,6 +8,8 @@ from entendre.turn.policy import Policy
 
 _NORMAL = Policy()
 
+BUSY_UNKNOWN_S = 0.7
+"""Without a second look there is less to wait for."""
 _NEVER_S = 1e9
 BUSY_DRAFT_PAUSE_S = 0.16
 """With inference queueing, only pauses that are likely ends are worth a draft."""
@@ -28,7 +30,7 @@ def policy_for(profile: DeviceProfile, limits: Limits, busy: float) -> Policy:
         redraft_pause_s=_NEVER_S if spare else _NORMAL.redraft_pause_s,
         progress_draft_s=0.0 if spare else _NORMAL.progress_draft_s,
         extendable_s=_NORMAL.extendable_s * scale,
-        unknown_s=_NORMAL.unknown_s * scale,
+        unknown_s=(BUSY_UNKNOWN_S if spare else _NORMAL.unknown_s) * scale,
         unsure_s=_NORMAL.unsure_s * scale,
         max_utterance_s=limits.pushed_utterance_s if pushed else limits.utterance_s,
     )

@@ -40,7 +40,7 @@ class Policy:
     preroll_s: float = 0.3
 
     draft_pause_s: float = 0.03
-    redraft_pause_s: float = 0.32
+    redraft_pause_s: float = 0.2
     first_progress_draft_s: float = 2.6
     progress_draft_s: float = 1.2
 
