@@ -44,10 +44,6 @@ class Phrases(Generic[Value]):
         """Whether these words are a beginning of a phrase, but not the whole of it."""
         return tuple(words) in self._beginnings
 
-    def first_words(self) -> Iterable[str]:
-        """The words that a phrase can begin with."""
-        return self._by_first.keys()
-
 
 def phrase_set(phrases: Iterable[str], words_of: Callable[[str], tuple[str, ...]]) -> Phrases[None]:
     """Phrases without values."""

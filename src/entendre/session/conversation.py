@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
-from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError
+from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
 from entendre.session.answering import Answering
@@ -25,7 +25,6 @@ from entendre.session.api import (
     SpeechStarted,
     SpeechStopped,
     TurnEnded,
-    TurnFailed,
     WakeHeard,
 )
 from entendre.session.assistant import Assistant
@@ -385,12 +384,3 @@ class LiveConversation:
             return False
         await self._step(ev.ReplyBegan())
         return True
-
-
-async def serve_conversation(conversation: LiveConversation, link: DeviceLink) -> None:
-    """Run a conversation at a task root: what ends it is told to the client, and only this conversation ends."""
-    try:
-        await conversation.run()
-    except EntendreError as error:
-        log.info("conversation ended", extra={"device": conversation.profile.device, "code": error.code})
-        await link.deliver(TurnFailed("", error.code, error.public_message))

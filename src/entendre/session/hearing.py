@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, RecognitionError
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 SURE_HEARD = 0.35
 SURE_UNDERSTOOD = 0.7
-"""Below either, a complete sentence still waits a little for more, and is heard again thoroughly at its end."""
+"""Below either, a complete sentence still waits a little for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,6 @@ class Hearing:
 
     assistant: Assistant
     language: str = "en"
-    hints: tuple[str, ...] = field(default=())
 
     async def draft(self, audio: Samples, world: World, *, thorough: bool = False) -> Heard:
         """A look at what was said so far, quick unless `thorough`. Raises: RecognitionError, OverloadedError."""
@@ -81,6 +80,6 @@ class Hearing:
     async def _recognize(self, engine: Recognizer, audio: Samples, *, thorough: bool) -> Transcript:
         try:
             async with asyncio.timeout(self.assistant.limits.recognition_s):
-                return await engine.recognize(audio, language=self.language, hints=self.hints, thorough=thorough)
+                return await engine.recognize(audio, language=self.language, thorough=thorough)
         except TimeoutError:
             raise RecognitionError("I could not hear that in time.", detail=f"{engine.name} timed out") from None
