@@ -1,0 +1,145 @@
+"""Every setting, by section, as frozen dataclasses: the one place that names, explains and defaults them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def _setting(default: Any, text: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"text": text, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the server listens and keeps its data."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; all but loopback need a key (`entendre keys create`).")
+    port: int = _setting(8770, "TCP port of the HTTP API, the talk page and `/v1/realtime`. 0 picks a free one.")
+    data_dir: Path = _setting(Path("~/.local/share/entendre"), "Folder of the database and the caches.")
+    region: str = _setting("home", "Name of the cell that owns the data; part of every row's key.")
+    language: str = _setting("en", "Language tag of devices that don't say theirs.")
+    time_zone: str | None = _setting(None, "IANA zone of the home; unset takes the home file's, then the machine's.")
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Who may connect."""
+
+    required: bool = _setting(False, "Ask for a key on loopback too.")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """What hears and speaks."""
+
+    recognizer: str = _setting(
+        "default",
+        "A name of `entendre models list`, `tcp://host:port` of a Wyoming server, or `https://…/v1` of an "
+        "OpenAI-compatible one. `none` runs without ears.",
+    )
+    recognizer_model: str = _setting("whisper-1", "Model name sent to an OpenAI-compatible recognizer.")
+    recognizer_key: str = _setting("", "Bearer key of an OpenAI-compatible recognizer.", secret=True)
+    voice: str = _setting("default", "As `recognizer`, for the voice. `none` answers in text only.")
+    voice_model: str = _setting("tts-1", "Model name sent to an OpenAI-compatible voice.")
+    voice_name: str = _setting("alloy", "Voice name sent to an OpenAI-compatible or Wyoming voice.")
+    voice_key: str = _setting("", "Bearer key of an OpenAI-compatible voice.", secret=True)
+    vad: str = _setting("default", "Voice activity detector, a name of `entendre models list`.")
+    wake_words: tuple[str, ...] = _setting((), "Wake words for streams without one on the device.")
+    threads: int = _setting(0, "Inferences at once; 0 is one per core.")
+    models_dir: Path | None = _setting(None, "Folder of models; unset is `models` in the data folder.")
+    reply_cache_memory_mb: int = _setting(32, "Synthesised replies kept in memory, MB.")
+    reply_cache_disk_mb: int = _setting(256, "Synthesised replies kept on disk, MB; 0 keeps none.")
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSettings:
+    """The home and what connects it."""
+
+    file: Path | None = _setting(None, "Home file (docs/home.md); unset is the built-in demo home.")
+    mqtt_url: str = _setting(
+        "", "Broker with MQTT discovery, `mqtt://user:password@host:1883` or `mqtts://…`; empty is none.", secret=True
+    )
+    mqtt_discovery_prefix: str = _setting("homeassistant", "Topic prefix of discovery messages.")
+
+
+@dataclass(frozen=True, slots=True)
+class WyomingSettings:
+    """Wyoming satellites that we dial and Wyoming services that we offer."""
+
+    satellites: tuple[str, ...] = _setting((), "Satellites to dial, each `host:port` or `name@room=host:port`.")
+    discover: bool = _setting(False, "Find satellites by zeroconf (extra `wyoming`).")
+    service_port: int = _setting(0, "TCP port that serves recognizer, voice, wake word and intents; 0 is off.")
+    service_host: str = _setting(
+        "127.0.0.1", "Address of that service; all but loopback need `allow_unauthenticated_lan`."
+    )
+    allow_unauthenticated_lan: bool = _setting(
+        False, "Serve Wyoming to everybody who reaches `service_host`: the protocol has no authentication."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SkillSettings:
+    """What it can do beyond the built-in skills."""
+
+    folder: Path | None = _setting(None, "Folder of own skills, loaded beside the built-in ones.")
+    weather_file: Path | None = _setting(None, "JSON file that the weather skill reads (docs/skills.md).")
+    weather_url: str = _setting(
+        "", "Server that answers as Open-Meteo does, `https://api.open-meteo.com` for one; empty is none."
+    )
+    weather_geocoding_url: str = _setting(
+        "https://geocoding-api.open-meteo.com",
+        "Server that finds places as Open-Meteo's does; used with `weather_url`.",
+    )
+    weather_latitude: float = _setting(0.0, "Latitude of home, degrees; used with `weather_url`.")
+    weather_longitude: float = _setting(0.0, "Longitude of home, degrees; used with `weather_url`.")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Bounds that protect everybody from somebody."""
+
+    connections: int = _setting(10_000, "Connections at once, over all gateways.")
+    utterance_s: float = _setting(30.0, "Longest utterance, seconds; it is ended there.")
+    inference_queue: int = _setting(256, "Inferences that may wait for a core; more are refused as `overloaded`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of the server, by section."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    home: HomeSettings = field(default_factory=HomeSettings)
+    wyoming: WyomingSettings = field(default_factory=WyomingSettings)
+    skills: SkillSettings = field(default_factory=SkillSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+    @property
+    def database_file(self) -> Path:
+        """Where the embedded database lives."""
+        return self.server.data_dir / "entendre.db"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where models are looked for and put."""
+        return self.speech.models_dir or self.server.data_dir / "models"
+
+    @property
+    def reply_cache_dir(self) -> Path:
+        """Where synthesised replies are kept."""
+        return self.server.data_dir / "replies"
+
+
+SECTIONS: dict[str, Any] = {
+    "server": ServerSettings,
+    "keys": KeySettings,
+    "speech": SpeechSettings,
+    "home": HomeSettings,
+    "wyoming": WyomingSettings,
+    "skills": SkillSettings,
+    "limits": LimitSettings,
+}
