@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
 from entendre.session import api
 from entendre.session.assistant import Assistant
-from entendre.session.commit import Committer
+from entendre.session.commit import Committer, Effects
 from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
 from entendre.session.rings import Rings
@@ -235,15 +235,17 @@ class Answering:
         effects = keep(self._committer.effects(plan, **arguments), "effects")
         await asyncio.wait({effects}, timeout=self.assistant.limits.side_effect_grace_s)
         self._mark(turn, "acted_s")
-        in_time = effects.done()
-        if in_time:
-            failed = [*failed, *effects.result()]
+        in_time = effects.result() if effects.done() else Effects()
+        failed = [*failed, *in_time.failed]
         self._mentioned = self.assistant.planner.mentioned(turn.world, heard.understanding, plan)
         turn.expects_reply = plan.expects_reply and not failed
         turn.outcome = api.Outcome.NOT_UNDERSTOOD if plan.refusal else api.Outcome.ANSWERED
-        await self._speak(turn, self._failure_text(failed) if failed else plan.reply)
-        if not in_time and (late := await asyncio.shield(effects)):
-            await self._speak(turn, self._failure_text(late))
+        await self._speak(turn, plan.reply if not failed else self._failure_text(failed))
+        late = await asyncio.shield(effects)
+        if late.failed and not in_time.failed:
+            await self._speak(turn, self._failure_text(late.failed))
+        elif not plan.reply and not failed:
+            await self._speak(turn, self._told(heard.understanding, late))
         if not plan.refusal:
             await self._tell_missed(turn)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
@@ -264,7 +266,11 @@ class Answering:
         async with asyncio.timeout(self.assistant.limits.planning_s):
             return await self.assistant.planner.plan(understanding, turn.world)
 
-    def _failure_text(self, failed: list[EntendreError]) -> str:
+    def _told(self, understanding: Understanding, effects: Effects) -> str:
+        told = self.assistant.planner.told
+        return " ".join(filter(None, (told(understanding, call, answer) for call, answer in effects.answers)))
+
+    def _failure_text(self, failed: Sequence[EntendreError]) -> str:
         return self.assistant.planner.phrase(failed[0].code, self.profile.language)
 
     def _mark(self, turn: Turn, name: str) -> None:

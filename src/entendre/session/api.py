@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     NOTHING_HEARD = "nothing_heard"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    ELSEWHERE = "elsewhere"
+    """Another speaker of the home heard the same words and answers them."""
     FAILED = "failed"
 
 
@@ -216,8 +218,11 @@ class DeviceLink(Protocol):
         """Send one event to the client. May wait for the client; the session bounds how long."""
         ...
 
-    async def perform(self, action: Action) -> bool:
-        """Do a device's own action (volume, mute, media, tool call); False if this device can't."""
+    async def perform(self, action: Action) -> bool | str:
+        """Do a device's own action (volume, mute, media, tool call); False if this device can't.
+
+        A text is what the device's tool answered, and counts as done; it may be empty.
+        """
         ...
 
 
@@ -232,10 +237,11 @@ class Conversation(Protocol):
         """Uplink audio: little-endian mono PCM16 at 16 kHz, any length."""
         ...
 
-    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
         """The client opened its microphone: after its own wake word, a button, or at once.
 
         `interrupts`: a reply under way stops for it; otherwise listening waits for the end of the reply.
+        `woken`: its own wake word did it, so another speaker of the home may have heard the same words.
         """
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from entendre.core.actions import Action
+from entendre.core.actions import Action, CallDeviceTool
 from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
@@ -23,6 +23,10 @@ class Planner(Protocol):
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:
         """What to say and do. Reads, never writes."""
+        ...
+
+    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+        """What to say of a device tool's answer to a plan that says nothing itself; empty for nothing."""
         ...
 
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
@@ -119,6 +123,8 @@ class Limits:
     planning_s: float = 4.0
     delivery_s: float = 5.0
     action_s: float = 4.0
+    tool_s: float = 20.0
+    """How long a device's tool may take: a camera's picture is sent and looked at."""
     side_effect_grace_s: float = 0.05
     """How long a reply waits for effects outside the database; a later failure is corrected aloud."""
     memory_s: float = 300.0

@@ -39,6 +39,14 @@ DURABLE_ACTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """What became of a plan's effects: errors of what failed, and what device tools answered, in their order."""
+
+    failed: tuple[EntendreError, ...] = ()
+    answers: tuple[tuple[act.CallDeviceTool, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Committer:
     """Runs the actions of one conversation's turns."""
 
@@ -48,39 +56,48 @@ class Committer:
     async def durable(self, plan: Plan, *, turn: str, device: str, language: str) -> list[EntendreError]:
         """Do what must be on disk before anything is acknowledged; the errors of what failed."""
         numbered = [(index, a) for index, a in enumerate(plan.actions) if isinstance(a, DURABLE_ACTIONS)]
-        return await self._all(numbered, turn=turn, device=device, language=language)
+        return list((await self._all(numbered, turn=turn, device=device, language=language)).failed)
 
-    async def effects(self, plan: Plan, *, turn: str, device: str, language: str) -> list[EntendreError]:
-        """Do everything else: appliances, other speakers, this device; the errors of what failed."""
+    async def effects(self, plan: Plan, *, turn: str, device: str, language: str) -> Effects:
+        """Do everything else: appliances, other speakers, this device."""
         numbered = [(index, a) for index, a in enumerate(plan.actions) if not isinstance(a, DURABLE_ACTIONS)]
         return await self._all(numbered, turn=turn, device=device, language=language)
 
     async def _all(
         self, numbered: Iterable[tuple[int, act.Action]], *, turn: str, device: str, language: str
-    ) -> list[EntendreError]:
+    ) -> Effects:
         errors: list[EntendreError] = []
+        answers: list[tuple[act.CallDeviceTool, str]] = []
+        limits = self.assistant.limits
         for index, action in numbered:
+            calls_tool = isinstance(action, act.CallDeviceTool)
             try:
-                async with asyncio.timeout(self.assistant.limits.action_s):
-                    await self._one(action, turn=turn, index=index, device=device, language=language)
+                async with asyncio.timeout(limits.tool_s if calls_tool else limits.action_s):
+                    answer = await self._one(action, turn=turn, index=index, device=device, language=language)
+                if isinstance(action, act.CallDeviceTool) and answer:
+                    answers.append((action, answer))
             except TimeoutError:
                 errors.append(ActionError(detail=f"{action.type} timed out"))
             except EntendreError as error:
                 errors.append(error)
         for failed in errors:
             log.warning("action failed", extra={"turn": turn, "device": device, "code": failed.code})
-        return errors
+        return Effects(tuple(errors), tuple(answers))
 
-    async def _one(self, action: act.Action, *, turn: str, index: int, device: str, language: str) -> None:
+    async def _one(self, action: act.Action, *, turn: str, index: int, device: str, language: str) -> str:
+        """Do one action; what a device's tool answered."""
         if isinstance(action, act.StopSpeaking):
             await self.link.perform(action)
         elif isinstance(action, DEVICE_ACTIONS):
-            if not await self.link.perform(action):
+            done = await self.link.perform(action)
+            if done is False:
                 raise ActionError(detail=f"this device can't {action.type}")
+            return done if isinstance(done, str) else ""
         elif isinstance(action, act.Broadcast):
             await self._broadcast(action, turn=turn, index=index, device=device)
         else:
             await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)
+        return ""
 
     async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str) -> None:
         household = self.assistant.household

@@ -102,7 +102,7 @@ class LiveConversation:
         self._waiting_bytes += len(pcm16)
         self._awake.set()
 
-    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
         """The client opened its microphone."""
         self._post(partial(ev.ListeningRequested, mode=mode, interrupts=interrupts))
 

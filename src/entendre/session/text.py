@@ -36,7 +36,8 @@ async def answer_text(
     arguments = {"turn": turn or assistant.new_id(), "device": device.id, "language": language}
 
     async def carry_out() -> list[EntendreError]:
-        return [*await committer.durable(plan, **arguments), *await committer.effects(plan, **arguments)]
+        failed = await committer.durable(plan, **arguments)
+        return [*failed, *(await committer.effects(plan, **arguments)).failed]
 
     failed = await asyncio.shield(assistant.keeper.start(carry_out(), "text-turn"))
     return Answer(understanding, plan, tuple(error.code for error in failed))

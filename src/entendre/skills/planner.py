@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from entendre.core.actions import Action, AdjustTrait, ControlMedia, SetTrait
+from entendre.core.actions import Action, AdjustTrait, CallDeviceTool, ControlMedia, SetTrait
 from entendre.core.errors import ConfigurationError, InvalidInputError
 from entendre.core.home import HomeSnapshot
 from entendre.core.plan import Mentioned, Plan, World
@@ -20,7 +20,7 @@ from entendre.markets.loader import load_pack
 from entendre.skills.base import Request
 from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
 from entendre.skills.speech import SkillSpeech, known_language, load_speech
-from entendre.skills.tools import DeviceTools
+from entendre.skills.tools import DeviceTools, spoken_answer
 
 if TYPE_CHECKING:
     from entendre.config import Settings, SkillSettings
@@ -115,6 +115,10 @@ class Planner:
             reply = self.phrase(CONFIRM, language, text=understanding.text.strip(" .!?"))
             return Plan(reply, expects_reply=True, refusal=True, question=CONFIRM)
         return merged
+
+    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+        """What to say of a device tool's answer to a plan that says nothing itself; empty for nothing."""
+        return spoken_answer(answer)
 
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
         """What the next turn may refer to."""

@@ -25,6 +25,11 @@ INTENT_PREFIX = "DeviceTool."
 COMPILED_LIMIT = 64
 """Compiled sets of tools that are kept; devices of one product share theirs."""
 MAX_SENTENCES = 200
+MAX_ANSWER_CHARS = 600
+"""Longest answer of a tool that is read aloud; about forty seconds."""
+_MACHINE_MARKS = frozenset('{[<"')
+_MACHINE_WORDS = frozenset({"true", "false", "null", "none", "ok", "OK", "success"})
+_SENTENCE_ENDS = ".!?。！？"
 _NUMBERS = frozenset({"integer", "number"})
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -69,6 +74,18 @@ class DeviceTools:
         except InvalidInputError as error:
             log.warning("device tools left out", extra={"code": error.code, "tools": len(tools)})
             return None
+
+
+def spoken_answer(answer: str) -> str:
+    """A tool's answer as it may be read aloud; empty for what is written for machines, as JSON is."""
+    said = " ".join(answer.split())
+    if not any(letter.isalpha() for letter in said) or said[0] in _MACHINE_MARKS or said in _MACHINE_WORDS:
+        return ""
+    if len(said) <= MAX_ANSWER_CHARS:
+        return said
+    cut = said[:MAX_ANSWER_CHARS]
+    ends = max(cut.rfind(mark) for mark in _SENTENCE_ENDS)
+    return cut[: ends + 1] if ends > 0 else cut.rsplit(" ", 1)[0] + "…"
 
 
 def _sentences(language: str, tools: tuple[ToolDefinition, ...]) -> SentenceFile:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entendre.core.actions import AddItem, AdjustTrait, Broadcast, StartTimer, StopRinging, Trait
+from entendre.core.actions import AddItem, AdjustTrait, Broadcast, CallDeviceTool, StartTimer, StopRinging, Trait
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.home.demo import demo_home
@@ -53,6 +53,9 @@ class OnePlan:
 
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
         return Mentioned()
+
+    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+        return answer
 
     def phrase(self, key: str, language: str, **values: object) -> str:
         return key

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from entendre.core.actions import Action
+from entendre.core.actions import Action, CallDeviceTool
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ActionError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
@@ -150,6 +150,9 @@ class ScriptedPlanner:
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
         return replace(world.mentioned, reply=plan.reply, at_s=LoopClock().wall())
 
+    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+        return answer
+
     def phrase(self, key: str, language: str, **values: object) -> str:
         return f"phrase {key}"
 
@@ -196,6 +199,8 @@ class Recorder:
 
     events: list[SessionEvent] = field(default_factory=list)
     performed: list[Action] = field(default_factory=list)
+    answer: bool | str = True
+    answer_after_s: float = 0.0
     stuck: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -205,9 +210,10 @@ class Recorder:
         self.events.append(event)
         self.changed.set()
 
-    async def perform(self, action: Action) -> bool:
+    async def perform(self, action: Action) -> bool | str:
         self.performed.append(action)
-        return True
+        await asyncio.sleep(self.answer_after_s)
+        return self.answer
 
     def names(self) -> list[str]:
         return [type(event).__name__ for event in self.events if not isinstance(event, ReplyAudio)]

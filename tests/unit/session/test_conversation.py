@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from parts import PatternWakeWord, Stage, ToneVoice, loud, quiet
 
-from entendre.core.actions import AddItem, Broadcast, SetTrait, SetVolume, StopSpeaking, Trait
+from entendre.core.actions import AddItem, Broadcast, CallDeviceTool, SetTrait, SetVolume, StopSpeaking, Trait
 from entendre.core.audio import samples_of
 from entendre.core.errors import InvalidInputError, OverloadedError, RecognitionError
 from entendre.core.plan import Plan
@@ -27,6 +27,7 @@ PLANS = {
     "tell me": (C.COMPLETE, Plan(" ".join(["word"] * 20))),
     "stop": (C.COMPLETE, Plan("", (StopSpeaking(),))),
     "louder": (C.COMPLETE, Plan("Okay.", (SetVolume(70),))),
+    "battery": (C.COMPLETE, Plan("", (CallDeviceTool("status", "{}"),))),
     "dinner": (C.COMPLETE, Plan("I told them.", (Broadcast("dinner"),))),
 }
 OPEN = {"mode": api.ListenMode.CONTINUOUS, "listens_while_speaking": True, "cancels_echo": True}
@@ -445,3 +446,28 @@ async def test_notices_reach_the_client_between_turns() -> None:
     async with running(stage):
         stage.talk.notify(api.TimerChanged("t1", "started", "tea", 60, 60.0, False))
         assert (await stage.link.until(api.TimerChanged)).name == "tea"
+
+
+@pytest.mark.parametrize("after_s", [0.0, 6.0])
+async def test_a_tools_answer_is_said_by_a_plan_that_says_nothing_itself(after_s: float) -> None:
+    stage = Stage(PLANS)
+    stage.link.answer, stage.link.answer_after_s = "Half full.", after_s
+    async with running(stage):
+        stage.talk.respond("battery")
+        ended = await stage.link.until(api.TurnEnded, timeout_s=30)
+        stage.talk.respond("louder")
+        await stage.turn_over(2)
+    assert ended.outcome is api.Outcome.ANSWERED
+    assert stage.voice.said == ["Half full.", "Okay."], "a plan's own reply is all it says"
+
+
+async def test_a_tool_that_does_not_answer_is_reported_and_one_that_says_nothing_is_done() -> None:
+    stage = Stage(PLANS, limits=Limits(tool_s=1.0))
+    stage.link.answer_after_s = 60.0
+    async with running(stage):
+        stage.talk.respond("battery")
+        await stage.turn_over()
+        stage.link.answer_after_s, stage.link.answer = 0.0, ""
+        stage.talk.respond("battery")
+        await stage.turn_over(2)
+    assert stage.voice.said == ["phrase action_failed"]

@@ -12,7 +12,7 @@ from entendre.home.demo import demo_home
 from entendre.markets.loader import load_pack
 from entendre.skills.planner import Planner
 from entendre.skills.plugins import load_skills
-from entendre.skills.tools import DeviceTools
+from entendre.skills.tools import MAX_ANSWER_CHARS, DeviceTools, spoken_answer
 
 OPEN_APP = ToolDefinition("open_app", sentences=("(open|launch|start) {app}",))
 ZOOM = ToolDefinition(
@@ -74,3 +74,16 @@ async def test_the_planner_prefers_a_skill_that_is_sure_and_else_asks_the_tools(
     assert plan.reply
     assert planner.understand("open the garage door", "en", here).commands[0].intent == "HomeOpen"
     assert not planner.understand("launch the calculator", "en", world()).understood
+
+
+@pytest.mark.parametrize("answer", ["", " ", "42", '{"battery": {"level": 80}}', "[1, 2]", "<b>x</b>", "true", '"x"'])
+def test_what_is_written_for_machines_is_not_read_aloud(answer: str) -> None:
+    assert spoken_answer(answer) == ""
+
+
+def test_a_tools_words_are_read_aloud_up_to_a_bound() -> None:
+    assert spoken_answer("A red cup\n on a table. ") == "A red cup on a table."
+    long = "There is a cup. " * 100
+    assert len(spoken_answer(long)) <= MAX_ANSWER_CHARS
+    assert spoken_answer(long).endswith("a cup.")
+    assert spoken_answer("word " * 500).endswith("word…")

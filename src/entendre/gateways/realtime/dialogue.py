@@ -346,5 +346,6 @@ _STATUS: dict[Outcome, tuple[str, str | None]] = {
     Outcome.NOTHING_HEARD: ("completed", None),
     Outcome.CANCELLED: ("cancelled", "client_cancelled"),
     Outcome.INTERRUPTED: ("cancelled", "turn_detected"),
+    Outcome.ELSEWHERE: ("cancelled", "turn_detected"),
     Outcome.FAILED: ("failed", None),
 }

@@ -77,7 +77,7 @@ class Talk:
     def __init__(self, client: Client, factory: ConversationFactory) -> None:
         self._client = client
         self._dialogue = Dialogue(client.codec)
-        self._calls: dict[str, asyncio.Future[bool]] = {}
+        self._calls: dict[str, asyncio.Future[str]] = {}
         self._uplink = Uplink(client.codec.config.input_format)
         self._heard_format = client.codec.config.input_format
         self._uncommitted_s = 0.0
@@ -131,18 +131,19 @@ class Talk:
             else:
                 await self._client.send(self._dialogue.settle())
 
-    async def perform(self, action: Action) -> bool:
+    async def perform(self, action: Action) -> bool | str:
         """Do a device's action by the client's own tool. See `DeviceLink`."""
         call = call_of(action, self._profile.tools)
         if call is None or len(self._calls) >= MAX_CALLS:
             return False
         call_id = self._client.codec.new_id("call")
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._calls[call_id] = done
         try:
             async with asyncio.timeout(TOOL_TIMEOUT_S):
                 await self._client.send(self._dialogue.call(call, call_id))
-                return await done
+                output = await done
+            return succeeded(output) and output
         except TimeoutError:
             log.info("tool gave no output in time", extra={"device": self._profile.device})
             return False
@@ -229,7 +230,7 @@ class Talk:
         """Hand a tool's output to the action that waits for it. A late one is taken too, it just has no effect."""
         waiting = self._calls.get(item.call)
         if waiting is not None and not waiting.done():
-            waiting.set_result(succeeded(item.output))
+            waiting.set_result(item.output)
         return waiting is not None or self._dialogue.items.has_call(item.call)
 
     async def _show_or_delete(self, event: ItemRetrieved | ItemDeleted, item: str, event_id: str | None) -> None:

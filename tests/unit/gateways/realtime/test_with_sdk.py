@@ -216,10 +216,13 @@ async def test_push_to_talk_commits_then_asks(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "done"), [('{"ok": true}', True), ('{"error": "no such app"}', False), ("fine", True)]
+    ("output", "done"),
+    [('{"ok": true}', '{"ok": true}'), ('{"error": "no such app"}', False), ("fine", "fine"), ("", "")],
 )
-async def test_a_clients_tool_is_called_and_its_output_ends_the_action(served: Served, output: str, done: bool) -> None:
-    results: list[bool] = []
+async def test_a_clients_tool_is_called_and_its_output_ends_the_action(
+    served: Served, output: str, done: bool | str
+) -> None:
+    results: list[bool | str] = []
 
     async def answer(conversation: ScriptedConversation, text: str) -> None:
         await conversation.link.deliver(api.TurnCommitted("t1", text, "en"))
