@@ -50,6 +50,7 @@ def settings_table() -> str:
 
 
 def kinds() -> dict[str, Any]:
+    """The type of every setting, by its key."""
     return {
         f"{section}.{name}": hint for section, kind in SECTIONS.items() for name, hint in get_type_hints(kind).items()
     }

@@ -13,6 +13,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 def converted(key: str, value: Any, kind: Any) -> Any:
+    """The value of a setting of that type. Raises: ConfigurationError."""
     optional, inner = without_none(kind)
     if optional and value in ("", "none"):
         return None
@@ -24,6 +25,7 @@ def converted(key: str, value: Any, kind: Any) -> Any:
 
 
 def without_none(kind: Any) -> tuple[bool, Any]:
+    """Whether None is allowed, and the type without it."""
     if get_origin(kind) in (Union, UnionType):
         inner = [each for each in get_args(kind) if each is not NoneType]
         return True, inner[0]
@@ -90,5 +92,6 @@ _KIND_NAMES: dict[Any, str] = {
 
 
 def kind_name(kind: Any) -> str:
+    """A type in words."""
     inner = without_none(kind)[1]
     return _KIND_NAMES[get_origin(inner) or inner]

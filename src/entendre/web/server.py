@@ -70,14 +70,19 @@ def build_app(services: WebServices) -> web.Application:
     app[SERVICES] = services
     for route in routes(Pages()):
         app.router.add_route(route.method, route.path, route.handler)
+    for door in services.doors:
+        app.router.add_route(door.method, door.path, door.handler)
     app.on_shutdown.append(_goodbye)
     return app
 
 
 async def _goodbye(app: web.Application) -> None:
-    realtime = app[SERVICES].realtime
-    if realtime is not None:
-        await realtime.close()
+    services = app[SERVICES]
+    if services.realtime is not None:
+        await services.realtime.close()
+    for door in services.doors:
+        if door.close is not None:
+            await door.close()
 
 
 async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from entendre.ports import Recognizer, Voice
 
@@ -25,6 +26,19 @@ class SocketRoute(Protocol):
     async def close(self) -> None:
         """Say goodbye to every client."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A route of a gateway: it lets its clients in itself, by their own credentials instead of an API key.
+
+    `close`, if given, says goodbye to whoever is connected when the server stops.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    close: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,8 @@ class WebServices:
     ready: Callable[[], list[str]] = list
     problems: Callable[[], list[str]] = list
     limits: WebLimits = field(default_factory=WebLimits)
+    doors: tuple[Door, ...] = ()
+    """Routes beside the documented API, for devices."""
     long_audio: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Held by the recording of more than one piece that is being recognised."""
     started_unix_s: int = field(default_factory=lambda: int(time.time()))

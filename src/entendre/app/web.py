@@ -1,0 +1,100 @@
+"""The HTTP server: the API, the talk page, and the routes of gateways that speak HTTP or WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from entendre.config import is_loopback
+from entendre.core.document import document_of
+from entendre.core.errors import ConfigurationError
+from entendre.core.plan import DeviceView
+from entendre.gateways.realtime.gateway import RealtimeGateway
+from entendre.gateways.realtime.settings import RealtimeSettings
+from entendre.ports import Recognizer, Voice
+from entendre.session.text import answer_text
+from entendre.web.guard import presented_key
+from entendre.web.server import build_app, listen
+from entendre.web.services import Question, WebServices
+
+if TYPE_CHECKING:
+    from entendre.app.application import App
+
+
+async def start_web(app: App) -> int:
+    """Serve HTTP and WebSockets; the port. Raises: ConfigurationError."""
+    settings = app.settings
+    realtime = RealtimeGateway(
+        app.hub,
+        RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
+        may_stay=partial(_key_holds, app) if _needs_key(app) else None,
+    )
+    application = build_app(_web_services(app, realtime))
+    runner, port = await _bound(app, application)
+    app.stack.push_async_callback(runner.cleanup)
+    return port
+
+
+async def _bound(app: App, application: web.Application) -> tuple[web.AppRunner, int]:
+    host, port = app.settings.server.host, app.settings.server.port
+    try:
+        return await listen(application, host, port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Can't listen on {host}:{port}: {error.strerror or error}. Another server may be running; "
+            "stop it, or choose another port with --port."
+        ) from error
+
+
+def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
+    settings, speech = app.settings, app.speech
+
+    def recognizer(language: str) -> Recognizer | None:
+        return speech.recognizer if speech.hears(language) else None
+
+    def voice(language: str, name: str | None) -> Voice | None:
+        named = next((each for each in speech.voices if each.name == name), None)
+        return named or speech.voice_for(language)
+
+    models = {"entendre": "assistant", **{each.name: "voice" for each in speech.voices}}
+    if speech.recognizer is not None:
+        models[speech.recognizer.name] = "recognizer"
+    return WebServices(
+        recognizer=recognizer,
+        voice=voice,
+        ask=partial(_ask, app),
+        verify_key=app.keys.verify,
+        realtime=realtime,
+        require_key=_needs_key(app),
+        language=settings.server.language,
+        models=models,
+        voices=lambda: tuple(each.name for each in speech.voices),
+        ready=lambda: app.missing,
+        problems=app.problems,
+        doors=tuple(app.doors),
+    )
+
+
+def _needs_key(app: App) -> bool:
+    return app.settings.keys.required or not is_loopback(app.settings.server.host)
+
+
+async def _key_holds(app: App, request: web.Request) -> bool:
+    """Whether the key that a connection was opened with was not revoked since."""
+    return await app.keys.verify(presented_key(request) or "") is not None
+
+
+async def _ask(app: App, question: Question) -> Mapping[str, Any]:
+    device = DeviceView(id=question.device, room=question.room)
+    answer = await answer_text(
+        app.assistant,
+        question.text,
+        device=device,
+        language=question.language,
+        act=question.act,
+        turn=question.turn,
+    )
+    return {**document_of(answer.understanding, answer.plan), "failed": list(answer.failed)}
