@@ -1,0 +1,146 @@
+"""Devices as data: what one says of itself, what is known of it, and whether it is let in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_IDENTITY_CHARS = 64
+"""Longest Client-Id or serial number taken: a UUID has 36 characters, an eFuse serial 32."""
+MAX_LABEL_CHARS = 100
+"""Longest board name, firmware version, language tag or name of a device."""
+
+_HARDWARE = re.compile(r"[0-9a-f]{2}(?:[:_-][0-9a-f]{2}){5}|[0-9a-f]{12}")
+_OPAQUE = re.compile(r"[A-Za-z0-9._:{}-]{1,64}")
+
+
+class Refusal(StrEnum):
+    """Why a device is not let in. The values are stable: logs and metrics name them."""
+
+    BAD_IDENTITY = "bad_identity"
+    UNKNOWN_DEVICE = "unknown_device"
+    TOKEN_UNKNOWN = "token_unknown"
+    TOKEN_EXPIRED = "token_expired"
+    IDENTITY_MISMATCH = "identity_mismatch"
+    REVOKED = "revoked"
+    WRONG_PROOF = "wrong_proof"
+    CHALLENGE_USED = "challenge_used"
+    TOO_MANY_UNBOUND = "too_many_unbound"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """What a device says of itself; nothing of it is proven. `hardware` is a MAC address, lower case with colons.
+
+    `client` is the device's own random id, which lasts until its flash is erased. `serial` is burned in, if any.
+    """
+
+    hardware: str
+    client: str
+    serial: str | None = None
+    kind: str = "xiaozhi"
+    board: str = ""
+    firmware: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device of the household. `client` and `serial` are those of the binding; others of this hardware are refused.
+
+    `room` is the id of a room of the home. `attested`: an enrolled key proved the serial when it was bound.
+    """
+
+    id: str
+    kind: str
+    hardware: str
+    client: str
+    serial: str | None
+    name: str
+    room: str | None
+    language: str | None
+    board: str
+    firmware: str
+    attested: bool
+    bound_at_s: float
+    bound_by: str
+    last_seen_at_s: float | None = None
+    revoked_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDevice:
+    """A device that shows a code and waits to be bound. `rebinds`: the device that it says to be, with other pins."""
+
+    id: str
+    kind: str
+    hardware: str
+    serial: str | None
+    board: str
+    firmware: str
+    language: str
+    code: str
+    created_at_s: float
+    expires_at_s: float
+    rebinds: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A version 2 device's answer to a challenge. `digest`: HMAC-SHA256 of the challenge, lower-case hex."""
+
+    serial: str
+    challenge: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A bound device. `token` is set only where one was made; `expires_at_s` ends the token that was shown or made."""
+
+    record: DeviceRecord
+    token: str = ""
+    expires_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A device that may only ask to be bound: `code` is shown and spoken, `challenge` is to be answered.
+
+    `code` is empty for a bound device that has to prove its enrolled key again before it gets a token.
+    """
+
+    code: str
+    challenge: str
+    expires_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing for this device."""
+
+    reason: Refusal
+
+
+Admission = Admitted | Unbound | Refused
+
+
+def hardware_of(text: str) -> str | None:
+    """A MAC address in the house form, `aa:bb:cc:dd:ee:ff`; None if it is none."""
+    lower = text.strip().lower()
+    if not _HARDWARE.fullmatch(lower):
+        return None
+    digits = re.sub(r"[^0-9a-f]", "", lower)
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def opaque_of(text: str) -> str | None:
+    """A Client-Id or serial number as it may be kept; None if it is empty, too long or has odd characters."""
+    stripped = text.strip()
+    return stripped if _OPAQUE.fullmatch(stripped) else None
+
+
+def label_of(text: str) -> str:
+    """What a device calls itself, made safe to keep and to show: printable and bounded."""
+    return "".join(each for each in text if each.isprintable()).strip()[:MAX_LABEL_CHARS]

@@ -1,0 +1,1 @@
+"""xiaozhi: speakers with xiaozhi-esp32 firmware, unmodified."""
