@@ -1,0 +1,63 @@
+"""Reading of JSON that a device concatenated by hand: what is missing or wrong becomes a default, nothing raises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from entendre.wire.realtime_checks import Json, without_surrogates
+
+__all__ = ["Json", "compact", "count_of", "flag_of", "object_of", "objects_of", "parse_object", "text_of"]
+
+
+def parse_object(text: str | bytes) -> Json | None:
+    """The JSON object in this text, None if it is none; NaN and infinities are read as null."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    try:
+        value = json.loads(text, parse_constant=_nothing)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def text_of(document: Json, key: str, limit_chars: int, default: str = "") -> str:
+    """A string, cut at `limit_chars`; the default where the member is missing or no string."""
+    value = document.get(key)
+    return without_surrogates(value[:limit_chars]) if isinstance(value, str) else default
+
+
+def count_of(document: Json, key: str, default: int = 0, highest: int = 2**31 - 1) -> int:
+    """A whole number from 0 to `highest`, also where it came as a string of digits; else the default."""
+    value = document.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= highest else default
+
+
+def flag_of(document: Json, key: str) -> bool:
+    """Whether the member is exactly true."""
+    return document.get(key) is True
+
+
+def object_of(document: Json, key: str) -> Json:
+    """An object, empty where the member is missing or something else."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(document: Json, key: str, limit: int) -> tuple[Json, ...]:
+    """The objects of a list, at most `limit`; empty where the member is missing or something else."""
+    value = document.get(key)
+    return tuple(item for item in value[:limit] if isinstance(item, dict)) if isinstance(value, list) else ()
+
+
+def compact(document: Any) -> str:
+    """JSON without spaces, always valid UTF-8."""
+    return without_surrogates(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+
+
+def _nothing(_: str) -> None:
+    return None
