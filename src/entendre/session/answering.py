@@ -9,23 +9,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from dataclasses import dataclass, field
 from typing import Any
 
+from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, OverloadedError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
 from entendre.session import api
+from entendre.session.arbiter import Candidate, Claim, Wake
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer, Effects
 from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
 from entendre.session.rings import Rings
-from entendre.session.speaking import Playback, Prepared, Sound, play
+from entendre.session.speaking import Playback, Prepared, Sound, begun, play
 from entendre.session.tones import ring_tone
 from entendre.session.trace import Trace
 from entendre.turn import events as ev
 
 log = logging.getLogger(__name__)
+
+OWN_ACTIONS = (StopRinging, StopSpeaking, ChangeTimer, ControlMedia)
+"""What ends or changes a sound that one speaker makes."""
 
 Emit = Callable[[api.SessionEvent], Awaitable[None]]
 
@@ -39,6 +44,8 @@ class Turn:
     world: World
     record: DraftRecord | None = None
     prepared: Prepared | None = None
+    wake: Wake | None = None
+    claim: Claim | None = None
     outcome: api.Outcome = api.Outcome.ANSWERED
     expects_reply: bool = False
     spoke: bool = False
@@ -103,9 +110,12 @@ class Answering:
         if self._playback is not None and self._playback.reply == reply:
             self._playback.reported_s = max(0.0, seconds)
 
-    def answer_spoken(self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None) -> None:
-        """Answer an utterance."""
-        self._turn = Turn(turn, trace, record.world if record is not None else self._world(), record)
+    def answer_spoken(
+        self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None, wake: Wake | None = None
+    ) -> None:
+        """Answer an utterance; `wake` is what a wake word opened it with."""
+        world = record.world if record is not None else self._world()
+        self._turn = Turn(turn, trace, world, record, wake=wake)
         self._begin(self._spoken(self._turn, audio, record))
 
     def begin_typed(self) -> None:
@@ -143,6 +153,8 @@ class Answering:
         await asyncio.gather(task, return_exceptions=True)
         if turn is not None and turn.record is not None:
             await turn.record.discard()
+        if turn is not None and turn.claim is not None and not turn.claim.kept:
+            turn.claim.withdraw()
         await self._end_playback(interrupted=True)
         if turn is not None:
             outcome = api.Outcome.INTERRUPTED if interrupted else api.Outcome.CANCELLED
@@ -228,7 +240,12 @@ class Answering:
     async def _respond(self, turn: Turn, heard: Heard, plan: Plan | None) -> None:
         plan = plan or await self._plan(turn, heard.understanding)
         self._mark(turn, "understood_s")
+        if not self._may_answer(turn, heard, plan):
+            await self.emit(api.TurnEnded(turn.id, api.Outcome.ELSEWHERE, dict(turn.trace.spans)))
+            return
         await self.emit(api.TurnUnderstood(turn.id, heard.understanding, plan))
+        if turn.claim is not None and plan.actions:
+            turn.claim.keep()
         keep = self.assistant.keeper.start
         arguments = {"turn": turn.id, "device": self.profile.device, "language": self.profile.language}
         failed = await asyncio.shield(keep(self._committer.durable(plan, **arguments), "durable-actions"))
@@ -246,7 +263,7 @@ class Answering:
             await self._speak(turn, self._failure_text(late.failed))
         elif not plan.reply and not failed:
             await self._speak(turn, self._told(heard.understanding, late))
-        if not plan.refusal:
+        if turn.outcome is api.Outcome.ANSWERED:
             await self._tell_missed(turn)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
 
@@ -266,6 +283,19 @@ class Answering:
         async with asyncio.timeout(self.assistant.limits.planning_s):
             return await self.assistant.planner.plan(understanding, turn.world)
 
+    def _may_answer(self, turn: Turn, heard: Heard, plan: Plan) -> bool:
+        """Whether this speaker answers, of all that heard the same words."""
+        arbiter, wake, profile = self.assistant.arbiter, turn.wake, self.profile
+        if arbiter is None or wake is None or profile.room is None:
+            return True
+        own = wake.sounding and any(isinstance(action, OWN_ACTIONS) for action in plan.actions)
+        text, understood = heard.transcript.text, heard.understanding.understood
+        times = wake.woken_at, wake.began_at
+        turn.claim = arbiter.claim(
+            Candidate(turn.id, profile.device, profile.room, *times, text, understood, wake.signal_db, own)
+        )
+        return turn.claim is not None
+
     def _told(self, understanding: Understanding, effects: Effects) -> str:
         told = self.assistant.planner.told
         return " ".join(filter(None, (told(understanding, call, answer) for call, answer in effects.answers)))
@@ -284,6 +314,11 @@ class Answering:
         prepared = turn.prepared if turn.prepared is not None and turn.prepared.text == text else None
         self._mark(turn, "synthesis_s")
         sound = self._sound(text, prepared)
+        if turn.claim is not None and not turn.claim.kept:
+            sound = await begun(sound)
+            if not turn.claim.keep():
+                turn.outcome, turn.expects_reply = api.Outcome.ELSEWHERE, False
+                return
         await self._play(sound, turn.id, expects_reply=turn.expects_reply, trace=turn.trace)
         turn.trace.mark("played_s", self.stream_s(), replace=True)
 

@@ -12,6 +12,7 @@ from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Recognizer, Vad, Voice, WakeWord
+from entendre.session.arbiter import Arbiter
 
 
 class Planner(Protocol):
@@ -152,6 +153,8 @@ class Assistant:
     new_id: Callable[[], str] = lambda: ""
     voice_named: Callable[[str, str], Voice | None] = lambda name, language: None
     """The voice of a name, if it is installed and speaks a language."""
+    arbiter: Arbiter | None = None
+    """Lets one speaker of the home answer; without it each one that hears does."""
     limits: Limits = field(default_factory=Limits)
     keeper: Keeper = field(default_factory=Keeper)
 

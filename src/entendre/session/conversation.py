@@ -7,9 +7,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
+from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, Samples, samples_of
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
@@ -27,6 +26,7 @@ from entendre.session.api import (
     TurnEnded,
     WakeHeard,
 )
+from entendre.session.arbiter import Wake, signal_db
 from entendre.session.assistant import Assistant
 from entendre.session.drafts import Drafts
 from entendre.session.policy import policy_for
@@ -88,6 +88,7 @@ class LiveConversation:
         wakes = profile.mode is ListenMode.WAKE and assistant.wake_word is not None
         self._wake = assistant.wake_word.open(profile.wake_words) if wakes and assistant.wake_word else None
         self._turn: OpenTurn | None = None
+        self._woken: tuple[float, bool] | None = None
         self._drafts = Drafts(assistant, self._post_inside)
         self._answering = Answering(assistant, profile, self._emit, link, self._post_inside, self._stream_s)
 
@@ -104,7 +105,12 @@ class LiveConversation:
 
     def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
         """The client opened its microphone."""
-        self._post(partial(ev.ListeningRequested, mode=mode, interrupts=interrupts))
+
+        def requested(at_s: float) -> ev.TurnEvent:
+            self._wakes_now(woken)
+            return ev.ListeningRequested(at_s, mode, interrupts)
+
+        self._post(requested)
 
     def stop_listening(self) -> None:
         """Push to talk was released, or the client commits its audio."""
@@ -268,7 +274,13 @@ class LiveConversation:
             if self._state.phase is Phase.HEARING:
                 continue
             await self._emit(WakeHeard(detection.word, detection.end_s))
+            self._wakes_now(True)
             await self._step(ev.WakeWordHeard(detection.end_s))
+
+    def _wakes_now(self, woken: bool) -> None:
+        """Note whether a wake word opens the microphone now; what it opens ends with the reply."""
+        sounding = self._state.phase is Phase.BUSY or bool(self.rings)
+        self._woken = (self._assistant.clock.monotonic(), sounding) if woken else None
 
     def _forget(self) -> None:
         state = self._state
@@ -304,6 +316,8 @@ class LiveConversation:
     async def _step(self, event: ev.TurnEvent) -> None:
         if isinstance(event, ev.DraftUnderstood):
             await self._show_partial(event)
+        if isinstance(event, ev.ReplyDone):
+            self._woken = None
         self._state, actions = step(self._state, event, self._assistant.clock.monotonic())
         for action in actions:
             await self._do(action)
@@ -359,7 +373,15 @@ class LiveConversation:
         record = self._drafts.take(action.draft)
         audio = self._buffer.cut(action.from_s, action.to_s)
         await self._emit(SpeechStopped(turn.id, action.speech_end_s))
-        self._answering.answer_spoken(turn.id, turn.trace, audio, record)
+        self._answering.answer_spoken(turn.id, turn.trace, audio, record, self._wake_of(action, audio))
+
+    def _wake_of(self, action: do.CommitTurn, audio: Samples) -> Wake | None:
+        """What woke this speaker for an utterance, if a wake word did and other speakers may have heard it."""
+        apart = self._assistant.arbiter is None or self.profile.room is None
+        if self._woken is None or apart or self._state.mode is ListenMode.MANUAL:
+            return None
+        began_at = self._assistant.clock.monotonic() - (self._stream_s() - action.from_s)
+        return Wake(self._woken[0], began_at, signal_db(audio), self._woken[1])
 
     async def _drop(self, action: do.DropTurn) -> None:
         assert self._turn is not None

@@ -28,6 +28,20 @@ class Sound:
     chunks: AsyncIterator[bytes] | None
 
 
+async def begun(sound: Sound) -> Sound:
+    """The same sound once its first audio is there. Raises what synthesis raised."""
+    if sound.chunks is None:
+        return sound
+    first = await anext(sound.chunks, b"")
+    return Sound(sound.text, sound.rate_hz, _joined(first, sound.chunks))
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
 class Prepared:
     """A reply that is synthesised before it is certain to be said."""
 

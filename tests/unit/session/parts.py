@@ -16,22 +16,28 @@ from entendre.core.errors import ActionError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.ports import Transcript, WakeDetection
-from entendre.session.api import DeviceProfile, ReplyAudio, SessionEvent, TurnEnded
+from entendre.session.api import DeviceProfile, ListenMode, ReplyAudio, ReplyStarted, SessionEvent, TurnEnded
+from entendre.session.arbiter import Arbiter
 from entendre.session.assistant import Assistant, Limits, MissedRing
 from entendre.session.conversation import LiveConversation
+from entendre.session.hub import Hub
 from entendre.system import new_id
 
 FRAME_SAMPLES = 512
 
 
-def loud(seconds: float) -> bytes:
+def loud(seconds: float, level: int = 8000) -> bytes:
     """Samples that count as speech."""
-    return np.full(int(seconds * HOUSE_RATE_HZ), 8000, dtype="<i2").tobytes()
+    return np.full(int(seconds * HOUSE_RATE_HZ), level, dtype="<i2").tobytes()
 
 
-def quiet(seconds: float) -> bytes:
+def quiet(seconds: float, level: int = 0) -> bytes:
     """Samples that count as silence."""
-    return np.zeros(int(seconds * HOUSE_RATE_HZ), dtype="<i2").tobytes()
+    return np.full(int(seconds * HOUSE_RATE_HZ), level, dtype="<i2").tobytes()
+
+
+WAKE_WORD = np.full(1600, 32767, dtype="<i2").tobytes()
+"""What `PatternWakeWord` waits for."""
 
 
 class LoopClock:
@@ -121,9 +127,11 @@ class ToneVoice:
     languages: frozenset[str] = frozenset({"en"})
     rate_hz: int = 24_000
     said: list[str] = field(default_factory=list)
+    slow_s: float = 0.0
 
     async def synthesize(self, text: str, *, language: str, speed: float = 1.0) -> AsyncIterator[bytes]:
         self.said.append(text)
+        await asyncio.sleep(self.slow_s)
         for _ in text.split():
             await asyncio.sleep(0)
             yield bytes(2 * int(0.1 * self.rate_hz))
@@ -272,3 +280,79 @@ class Stage:
         ended = await self.link.until(TurnEnded, count)
         assert isinstance(ended, TurnEnded)
         return ended
+
+
+@dataclass
+class EarsApart:
+    """Hears other words at every level of loudness: what each microphone of a room makes of what is said."""
+
+    texts: dict[int, str]
+    delays_s: dict[int, float] = field(default_factory=dict)
+    name: str = "apart"
+    languages: frozenset[str] = frozenset({"en"})
+
+    async def recognize(
+        self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False
+    ) -> Transcript:
+        loudest = int(audio[audio < 32767].max())
+        await asyncio.sleep(self.delays_s.get(loudest, 0.01))
+        return Transcript(self.texts[loudest], language)
+
+
+@dataclass
+class Speaker:
+    """One of a home's speakers: what it is, what it hears as, and what it was told."""
+
+    talk: LiveConversation
+    link: Recorder
+    level: int
+
+    async def stream(self, pcm: bytes, piece_s: float = 0.02) -> None:
+        step = int(piece_s * HOUSE_RATE_HZ) * 2
+        for start in range(0, len(pcm), step):
+            self.talk.hear(pcm[start : start + step])
+            await asyncio.sleep(piece_s)
+
+    async def hear(self, *, seconds: float = 0.6, noise: int = 0, wake: bool = True, after_s: float = 0.0) -> None:
+        """Somebody says something: the wake word, words of a length, silence."""
+        await asyncio.sleep(after_s)
+        sound = WAKE_WORD + quiet(0.1, noise) if wake else quiet(0.1, noise)
+        await self.stream(sound + loud(seconds, self.level) + quiet(1.6, noise))
+
+    def outcomes(self) -> list[str]:
+        return [str(ended.outcome) for ended in self.link.of(TurnEnded)]
+
+    def said(self) -> list[str]:
+        return [reply.text for reply in self.link.of(ReplyStarted)]
+
+
+class Home:
+    """Several speakers over one assistant."""
+
+    def __init__(self, plans: dict[str, tuple[Completeness, Plan]], texts: dict[int, str], **assistant: Any) -> None:
+        self.stage = Stage(plans, wake_word=PatternWakeWord())
+        self.ears, self.hub = EarsApart(texts), Hub()
+        shared = {"recognizer": self.ears, "announcer": self.hub, "arbiter": Arbiter(LoopClock().monotonic)}
+        self.stage.assistant = replace(self.stage.assistant, **(shared | assistant))
+        self.hub.attach(self.stage.assistant)
+        self.speakers: dict[str, Speaker] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Home:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.stage.assistant.keeper.close()
+
+    async def speaker(self, device: str, level: int = 8000, **profile: Any) -> Speaker:
+        """A connected speaker in a room of its own name, which waits for the wake word."""
+        link = Recorder()
+        wanted = {"room": device, "mode": ListenMode.WAKE, "wake_words": ("hey test",), **profile}
+        talk = self.hub.open(DeviceProfile(device=device, **wanted), link)
+        self._tasks.append(asyncio.create_task(talk.run()))
+        await asyncio.sleep(0)
+        made = self.speakers[device] = Speaker(talk, link, level)
+        return made

@@ -455,6 +455,7 @@ async def test_a_tools_answer_is_said_by_a_plan_that_says_nothing_itself(after_s
     async with running(stage):
         stage.talk.respond("battery")
         ended = await stage.link.until(api.TurnEnded, timeout_s=30)
+        stage.link.answer_after_s = 0.0
         stage.talk.respond("louder")
         await stage.turn_over(2)
     assert ended.outcome is api.Outcome.ANSWERED
