@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entendre.core.errors import ConfigurationError
+from entendre.gateways.addresses import parse_named_address
 
 SATELLITE_PORT = 10_700
 SERVICE_PORT = 10_300
-_LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +75,13 @@ def parse_satellite(
 
     Raises: ConfigurationError.
     """
-    label, found, address = text.rpartition("=")
-    name, _, room = label.partition("@") if found else ("", "", "")
-    host, port = _address(address.strip(), text)
+    address = parse_named_address(text, port=SATELLITE_PORT, kind="A satellite")
     return SatelliteSettings(
-        host=host,
-        port=port,
-        name=name.strip() or None,
-        room=room.strip() or None,
+        host=address.host,
+        port=address.port,
+        name=address.name,
+        room=address.room,
         language=language,
         wake_words=wake_words,
         cancels_echo=cancels_echo,
     )
-
-
-def _address(address: str, text: str) -> tuple[str, int]:
-    if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif address.count(":") > 1:
-        host, port = address, ""
-    else:
-        host, _, port = address.partition(":")
-    if not host or not (port or str(SATELLITE_PORT)).isdigit() or not 0 < int(port or SATELLITE_PORT) <= _LARGEST_PORT:
-        raise ConfigurationError(f"A satellite is written host:port or name@room=host:port, not {text!r}.")
-    return host, int(port or SATELLITE_PORT)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 
-from entendre.core.errors import EntendreError
+from entendre.gateways.redial import ConnectionEndedError as ConnectionEndedError
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.wyoming import WyomingCodec, encode
 from entendre.wire.wyoming_events import Error, WyomingEvent
@@ -19,17 +19,6 @@ UNREAD_BYTES = 512 * 1024
 """A peer that leaves this much unread while we post without waiting is gone or stuck."""
 GOODBYE_S = 1.0
 """How long a last error may take to leave, and what the peer still sends to be thrown away."""
-
-
-class ConnectionEndedError(EntendreError):
-    """The connection can't go on; `reason` says why, in the codes that the docs list."""
-
-    code = "connection_ended"
-    retryable = True
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class WyomingStream:

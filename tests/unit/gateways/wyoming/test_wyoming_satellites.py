@@ -222,7 +222,7 @@ async def test_a_satellite_of_another_server_is_reported_and_taken_over_when_fre
                 await settled(lambda: status_of(second).state == "busy")
                 assert "another server" in status_of(second).message
                 assert status_of(first).state == "serving"
-                first._tasks[status_of(first).device].cancel()
+                first.tasks[status_of(first).device].cancel()
                 await settled(lambda: status_of(second).state == "serving")
     assert [record.message for record in caplog.records].count("satellite busy") == 1
 
@@ -242,7 +242,7 @@ async def test_a_service_that_is_no_satellite_is_left_alone(factory: Any) -> Non
     box = Box(satellite=False)
     async with switched_on(box), running(factory, at(box)) as runner:
         await settled(lambda: status_of(runner).state == "not_a_satellite")
-        await settled(lambda: all(task.done() for task in runner._tasks.values()))
+        await settled(lambda: all(task.done() for task in runner.tasks.values()))
     assert factory.opened == []
 
 
