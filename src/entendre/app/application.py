@@ -26,6 +26,7 @@ from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
 from entendre.ports import Voice
 from entendre.session.api import Conversation, DeviceLink, DeviceProfile, TimerChanged
+from entendre.session.arbiter import Arbiter
 from entendre.session.assistant import Assistant, Limits
 from entendre.session.household import LiveHousehold
 from entendre.session.hub import Hub, RingRequest
@@ -174,6 +175,7 @@ class App:
             busy=speech.pool.load,
             new_id=new_id,
             voice_named=lambda name, language: voice_for([v for v in speech.voices if v.name == name], language),
+            arbiter=Arbiter(self._clock.monotonic) if settings.home.one_answers else None,
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
         self.hub.attach(self.assistant)

@@ -63,6 +63,9 @@ class HomeSettings:
         "", "Broker with MQTT discovery, `mqtt://user:password@host:1883` or `mqtts://…`; empty is none.", secret=True
     )
     mqtt_discovery_prefix: str = _setting("homeassistant", "Topic prefix of discovery messages.")
+    one_answers: bool = _setting(
+        True, "Let one speaker answer when several, in known rooms, were woken by the same words."
+    )
 
 
 @dataclass(frozen=True, slots=True)

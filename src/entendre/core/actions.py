@@ -197,12 +197,13 @@ class SetMuted:
 
 @dataclass(frozen=True, slots=True)
 class ControlMedia:
-    """Media on this speaker, or on `appliance`; `query` says what to play."""
+    """Media on this speaker, or on `appliance`; `query` says what to play, `url` where the sound of it is."""
 
     type: ClassVar[str] = "control_media"
     command: Literal["play", "pause", "resume", "stop", "next", "previous"]
     query: str | None = None
     appliance: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

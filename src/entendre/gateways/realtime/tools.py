@@ -27,10 +27,9 @@ def call_of(action: Action, tools: Iterable[str]) -> FunctionCall | None:
             name, values = "adjust_volume", {"delta": delta}
         case SetMuted(muted=muted):
             name, values = "set_muted", {"muted": muted}
-        case ControlMedia(command=command, query=query, appliance=None):
+        case ControlMedia(command=command, query=query, appliance=None, url=url):
             name, values = "control_media", {"command": command}
-            if query is not None:
-                values["query"] = query
+            values |= {key: value for key, value in (("query", query), ("url", url)) if value is not None}
         case CallDeviceTool(tool=tool, arguments=arguments):
             return FunctionCall(tool, arguments) if tool in tools else None
         case _:
