@@ -42,8 +42,6 @@ NEW_ADDRESS_PACKETS = 3
 The cipher has no integrity: whoever saw a cookie can send noise. A guess has the stream's TOC byte once in 64 times.
 """
 RECEIVE_BUFFER_BYTES = 1024 * 1024
-SEND_BUFFER_BYTES = 256 * 1024
-"""Datagrams that the kernel does not take wait up to here; later ones are dropped, as on any full link."""
 _TOC_CONFIGURATION = 0xFC
 """Mode, bandwidth, frame length and channels of an Opus packet; the other bits count its frames."""
 
@@ -151,6 +149,7 @@ class UdpServer(asyncio.DatagramProtocol):
         self._limit = channels
         self._channels: dict[bytes, UdpChannel] = {}
         self._transport: asyncio.DatagramTransport | None = None
+        self._full = False
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self.counts: Counter[str] = Counter()
         """Datagrams by what became of them."""
@@ -187,9 +186,9 @@ class UdpServer(asyncio.DatagramProtocol):
             del self._channels[channel.secrets.cookie]
 
     def send(self, datagram: bytes, address: Address) -> bool:
-        """Hand a datagram to the kernel; False if it is dropped."""
+        """Hand a datagram to the kernel; False if it is dropped, as on any full link."""
         transport = self._transport
-        if transport is None or transport.get_write_buffer_size() > SEND_BUFFER_BYTES:
+        if transport is None or self._full:
             self.counts["not_sent"] += 1
             return False
         transport.sendto(datagram, address)
@@ -216,7 +215,15 @@ class UdpServer(asyncio.DatagramProtocol):
             return
         self.counts[channel.received(data, addr, self._clock())] += 1
 
-    def error_received(self, exc: OSError) -> None:
+    def pause_writing(self) -> None:
+        """The kernel takes no more for now."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """The kernel takes datagrams again."""
+        self._full = False
+
+    def error_received(self, exc: Exception) -> None:
         """The kernel tells of a datagram that did not arrive: a device that is switched off, most often."""
         self.counts["unreachable"] += 1
 
