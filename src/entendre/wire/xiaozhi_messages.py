@@ -1,7 +1,7 @@
 """The JSON messages of the xiaozhi protocol: what a device says as typed events, what the server says as text.
 
-Source: xiaozhi-esp32 2.4.2 `protocol.cc`, `websocket_protocol.cc`, `mqtt_protocol.cc`, `application.cc`. A session id in
-a device's message is never compared: clients send an empty one.
+Source: xiaozhi-esp32 2.4.2 `protocol.cc`, `websocket_protocol.cc`, `mqtt_protocol.cc`, `application.cc`. A session id
+in a device's message is never compared: clients send an empty one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MAX_IOT_ITEMS = 64
 FRAME_LENGTHS_MS = (5, 10, 20, 40, 60, 80, 100, 120)
 OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 EMOTIONS: Mapping[str, str] = {
-    **{"neutral": "😶", "happy": "🙂", "laughing": "😆", "funny": "😂", "sad": "😔", "angry": "😠", "crying": "😭"},
-    **{"loving": "😍", "embarrassed": "😳", "surprised": "😲", "shocked": "😱", "thinking": "🤔", "winking": "😉"},
-    **{"cool": "😎", "relaxed": "😌", "delicious": "🤤", "kissy": "😘", "confident": "😏", "sleepy": "😴"},
-    **{"silly": "😜", "confused": "🙄"},
-}
+    "neutral": "😶", "happy": "🙂", "laughing": "😆", "funny": "😂", "sad": "😔", "angry": "😠", "crying": "😭",
+    "loving": "😍", "embarrassed": "😳", "surprised": "😲", "shocked": "😱", "thinking": "🤔", "winking": "😉",
+    "cool": "😎", "relaxed": "😌", "delicious": "🤤", "kissy": "😘", "confident": "😏", "sleepy": "😴",
+    "silly": "😜", "confused": "🙄",
+}  # fmt: skip
 """Every face that the firmware can draw, and its sign for devices that write it."""
 
 _MCP_ID = re.compile(r'"id"\s*:\s*(\d{1,10})')

@@ -1,7 +1,8 @@
 """The xiaozhi protocol's OTA request, answer and activation: what a device reports, and what it can safely be told.
 
-Source: xiaozhi-esp32 2.4.2 `ota.cc`, `board.cc`, `settings.cc`. A member name over 15 characters, or a value over about 4,000
-bytes, in `mqtt` or `websocket` makes the device restart on every boot; so the answer has exactly the members that it knows.
+Source: xiaozhi-esp32 2.4.2 `ota.cc`, `board.cc`, `settings.cc`. A member name over 15 characters, or a value over about
+4,000 bytes, in `mqtt` or `websocket` makes the device restart on every boot; so the answer has exactly the members that
+it knows.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ def build_response(
     activation: ActivationOffer | None = None,
     firmware: FirmwareOffer | None = None,
 ) -> Json:
-    """The answer to an OTA request. Without `firmware`, or with one that is not newer, the device's own version is echoed.
+    """The answer to an OTA request. Without a newer `firmware`, the device's own version is echoed.
 
     A device whose own version is not digits is told nothing of firmware: comparing would crash it.
     """

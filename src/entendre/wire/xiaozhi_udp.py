@@ -1,7 +1,7 @@
 """The encrypted audio packets of the xiaozhi protocol over UDP: a 16-byte header, then an Opus packet under AES-CTR.
 
-Source: xiaozhi-esp32 2.4.2 `mqtt_protocol.cc`. The counter block of a packet is its header, so a header may never recur:
-downlink packets have their own ssrc and a timestamp that always advances.
+Source: xiaozhi-esp32 2.4.2 `mqtt_protocol.cc`. The counter block of a packet is its header, so a header may never
+recur: downlink packets have their own ssrc and a timestamp that always advances.
 """
 
 from __future__ import annotations
