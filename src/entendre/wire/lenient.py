@@ -9,16 +9,22 @@ from entendre.wire.realtime_checks import Json, without_surrogates
 
 __all__ = ["Json", "compact", "count_of", "flag_of", "object_of", "objects_of", "parse_object", "text_of"]
 
+MAX_DEPTH = 32
+"""Of objects and lists inside each other; deeper than any device writes, and far from the interpreter's own limit."""
+
 
 def parse_object(text: str | bytes) -> Json | None:
-    """The JSON object in this text, None if it is none; NaN and infinities are read as null."""
+    """The JSON object in this text, None if it is none or too deep; NaN and infinities are read as null."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     try:
         value = json.loads(text, parse_constant=_nothing)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    may_be_deep = text.count("[") + text.count("{") > MAX_DEPTH
+    return None if may_be_deep and _is_deep(value) else value
 
 
 def text_of(document: Json, key: str, limit_chars: int, default: str = "") -> str:
@@ -57,6 +63,14 @@ def objects_of(document: Json, key: str, limit: int) -> tuple[Json, ...]:
 def compact(document: Any) -> str:
     """JSON without spaces, always valid UTF-8."""
     return without_surrogates(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+
+
+def _is_deep(document: Json) -> bool:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        held = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in held for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _nothing(_: str) -> None:

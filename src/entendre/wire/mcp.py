@@ -191,6 +191,8 @@ class McpClient:
         self._forget()
         if self._stage is _Stage.READY:
             return self._finish(failed_result("timeout"), now_s)
+        if self._listing.pages:
+            return self._close_listing()
         return self._unavailable("timeout")
 
     def _initialized(self, payload: Json, now_s: float) -> list[McpOutput]:
@@ -213,6 +215,9 @@ class McpClient:
         cursor = text_of(result, "nextCursor", MAX_CURSOR_CHARS)
         if cursor and new and listing.pages < MAX_PAGES and len(listing.tools) < MAX_TOOLS:
             return [self._ask_for_tools(cursor, now_s)]
+        return self._close_listing()
+
+    def _close_listing(self) -> list[McpOutput]:
         self._stage = _Stage.READY
         return [ToolsListed(self.tools)]
 

@@ -242,7 +242,7 @@ def _read_subscribe(body: _Body) -> Subscribe:
         if qos > 2:
             raise Malformed("bad_qos", "a subscription's QoS is more than 2")
         filters.append((topic, qos))
-    _check_some(len(filters))
+    _check_filters(len(filters), body)
     return Subscribe(packet_id, tuple(filters))
 
 
@@ -251,7 +251,7 @@ def _read_unsubscribe(body: _Body) -> Unsubscribe:
     filters: list[str] = []
     while body.left_bytes and len(filters) < MAX_SUBSCRIPTIONS:
         filters.append(body.topic_filter())
-    _check_some(len(filters))
+    _check_filters(len(filters), body)
     return Unsubscribe(packet_id, tuple(filters))
 
 
@@ -262,9 +262,9 @@ def _read_suback(body: _Body) -> SubAck:
     return SubAck(packet_id, granted)
 
 
-def _check_some(count: int) -> None:
-    if not count:
-        raise Malformed("no_topics", "a packet names no topic")
+def _check_filters(count: int, body: _Body) -> None:
+    if not count or body.left_bytes:
+        raise Malformed("bad_topic_count", f"a packet names no topic, or more than {MAX_SUBSCRIPTIONS}")
 
 
 _READERS: dict[int, Callable[[_Body], Packet]] = {
