@@ -1,7 +1,8 @@
-"""The database: SQLite behind the store port, its migrations, and API keys."""
+"""The database: SQLite behind the store port, its migrations, API keys and devices."""
 
 from entendre.store.database import Database
+from entendre.store.devices import Devices
 from entendre.store.keys import ApiKeys
 from entendre.store.sqlite import SqliteStore
 
-__all__ = ["ApiKeys", "Database", "SqliteStore"]
+__all__ = ["ApiKeys", "Database", "Devices", "SqliteStore"]
