@@ -1,4 +1,4 @@
-"""Audio channels against those who are not the device: strangers, replays, flipped bits, counters that must not recur."""
+"""UDP audio against those who are not the device: strangers, replays, flipped bits, counters that must not recur."""
 
 from __future__ import annotations
 
