@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -77,8 +76,8 @@ def test_concealment_is_whole_steps_and_bounded(ms: float, samples: int) -> None
     assert len(OpusDecoder().conceal(ms)) == samples * 2
 
 
-def test_no_bytes_raise(seeds: Iterator[int]) -> None:
-    decoder, source = OpusDecoder(), random.Random(next(seeds))
+def test_no_bytes_raise() -> None:
+    decoder, source = OpusDecoder(), random.Random(20_261_123)
     kept = 0
     for _ in range(3000):
         decoded = decoder.decode(source.randbytes(source.randint(0, 60)))
@@ -88,14 +87,10 @@ def test_no_bytes_raise(seeds: Iterator[int]) -> None:
     assert decoder.decode(bytes(10_000)) is None
 
 
-@pytest.fixture
-def seeds() -> Iterator[int]:
-    return iter(range(20_261_123, 20_261_200))
-
-
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opuslib_next.api", None)
     opus._library.cache_clear()
-    with pytest.raises(MissingExtraError, match=r"pip install 'entendre\[xiaozhi\]'"):
+    with pytest.raises(MissingExtraError) as missing:
         opus.require_opus()
+    assert "pip install 'entendre[xiaozhi]'" in missing.value.public_message
     opus._library.cache_clear()
