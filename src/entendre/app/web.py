@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from entendre.app.home import say_in_home
 from entendre.config import is_loopback
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
@@ -66,6 +67,7 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
         recognizer=recognizer,
         voice=voice,
         ask=partial(_ask, app),
+        announce=partial(say_in_home, app),
         verify_key=app.keys.verify,
         realtime=realtime,
         require_key=_needs_key(app),

@@ -83,6 +83,11 @@ def name_in(names: Names, language: str) -> str:
     return ""
 
 
+def plain_name(name: str) -> str:
+    """A name without what people vary when they write it: case, hyphens, underscores, apostrophes, spaces."""
+    return " ".join(name.casefold().replace("-", " ").replace("_", " ").replace("'", "").split())
+
+
 def all_names(names: Names) -> tuple[str, ...]:
     """Every name in every language, in order, once."""
     return tuple(dict.fromkeys(name for group in names.values() for name in group))

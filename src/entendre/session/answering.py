@@ -16,6 +16,7 @@ from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
 from entendre.session import api
+from entendre.session.announcing import Announcement, Waiting
 from entendre.session.arbiter import Candidate, Claim, Wake
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer, Effects
@@ -69,12 +70,13 @@ class Answering:
     _turn: Turn | None = None
     _playback: Playback | None = None
     _typed: deque[str | None] = field(default_factory=deque)
-    _announcements: deque[str] = field(default_factory=deque)
+    _announcements: Waiting = field(init=False)
     _unanswered: tuple[Turn, Heard, Plan | None] | None = None
     _mentioned: Mentioned = field(default_factory=Mentioned)
 
     def __post_init__(self) -> None:
         self.rings = Rings(self.assistant.clock)
+        self._announcements = Waiting(self.assistant.limits.announcements)
         self._committer = Committer(self.assistant, self.link)
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
@@ -91,11 +93,9 @@ class Answering:
             raise OverloadedError("Too many requests wait for an answer.")
         self._typed.append(text)
 
-    def announce(self, text: str) -> None:
-        """Say a text when nobody speaks. Raises: OverloadedError when many wait."""
-        if len(self._announcements) >= self.assistant.limits.announcements:
-            raise OverloadedError("Too many announcements wait on this speaker.")
-        self._announcements.append(text)
+    def announce(self, announcement: Announcement) -> None:
+        """Say something when nobody speaks. Raises: OverloadedError when many wait."""
+        self._announcements.add(announcement, self.assistant.clock.monotonic())
 
     def typed_waits(self) -> bool:
         """Whether a request waits to be answered."""
@@ -131,14 +131,19 @@ class Answering:
             self._turn = Turn(self.assistant.new_id(), Trace(), self._world())
             self._begin(self._typed_turn(self._turn, text))
 
-    def begin_unasked(self) -> bool:
-        """Sound a ring or an announcement if one is due; whether one was begun."""
+    def begin_unasked(self, *, awaits_words: bool) -> bool:
+        """Sound a ring or an announcement if one is due; whether one was begun.
+
+        `awaits_words`: the microphone was opened for somebody, so only rings may sound.
+        """
         if self.rings.news:
             self._begin(self._tell_rings())
         elif self.rings.sounding():
             self._begin(self._sound_rings())
-        elif self._announcements:
-            self._begin(self._unasked(self._announcements.popleft()))
+        elif awaits_words or self.rings.current():
+            return False
+        elif self._announcements.due(self.assistant.clock.monotonic()):
+            self._begin(self._unasked(self._announcements.take()))
         else:
             return False
         return True
@@ -285,14 +290,14 @@ class Answering:
 
     def _may_answer(self, turn: Turn, heard: Heard, plan: Plan) -> bool:
         """Whether this speaker answers, of all that heard the same words."""
-        arbiter, wake, profile = self.assistant.arbiter, turn.wake, self.profile
-        if arbiter is None or wake is None or profile.room is None:
+        arbiter, wake, room = self.assistant.arbiter, turn.wake, self.room
+        if arbiter is None or wake is None or room is None:
             return True
         own = wake.sounding and any(isinstance(action, OWN_ACTIONS) for action in plan.actions)
         text, understood = heard.transcript.text, heard.understanding.understood
         times = wake.woken_at, wake.began_at
         turn.claim = arbiter.claim(
-            Candidate(turn.id, profile.device, profile.room, *times, text, understood, wake.signal_db, own)
+            Candidate(turn.id, self.profile.device, room, *times, text, understood, wake.signal_db, own)
         )
         return turn.claim is not None
 
@@ -322,13 +327,14 @@ class Answering:
         await self._play(sound, turn.id, expects_reply=turn.expects_reply, trace=turn.trace)
         turn.trace.mark("played_s", self.stream_s(), replace=True)
 
-    def _sound(self, text: str, prepared: Prepared | None = None) -> Sound:
+    def _sound(self, text: str, prepared: Prepared | None = None, language: str | None = None) -> Sound:
         if prepared is not None:
             return Sound(text, prepared.rate_hz, prepared.chunks())
-        voice = self._voice()
+        language = language or self.profile.language
+        voice = self._voice(language)
         if voice is None:
             return Sound(text, 24_000, None)
-        chunks = voice.synthesize(text, language=self.profile.language, speed=self.profile.speed)
+        chunks = voice.synthesize(text, language=language, speed=self.profile.speed)
         return Sound(text, voice.rate_hz, chunks)
 
     async def _play(self, sound: Sound, turn: str, *, expects_reply: bool, trace: Trace | None = None) -> None:
@@ -346,8 +352,9 @@ class Answering:
         if playback is not None and not playback.ended:
             await self.emit(api.ReplyEnded(playback.reply, playback.turn, playback.heard_s(), interrupted))
 
-    async def _unasked(self, text: str) -> None:
-        await self._play(self._sound(text), "", expects_reply=False)
+    async def _unasked(self, announcement: Announcement) -> None:
+        sound = self._sound(announcement.text, language=announcement.language)
+        await self._play(sound, "", expects_reply=False)
 
     async def _tell_rings(self) -> None:
         news, self.rings.news = self.rings.news, []
@@ -367,15 +374,22 @@ class Answering:
 
     # -- context -----------------------------------------------------------------------------------------------------
 
-    def _voice(self) -> Voice | None:
+    @property
+    def room(self) -> str | None:
+        """The id of the room that this speaker stands in, if it is known."""
+        room = self.profile.room
+        return self.assistant.household.room_named(room) if room is not None else None
+
+    def _voice(self, language: str | None = None) -> Voice | None:
         profile = self.profile
-        return self.assistant.voice_for(profile.language, profile.voice) if profile.replies_aloud else None
+        language = language or profile.language
+        return self.assistant.voice_for(language, profile.voice) if profile.replies_aloud else None
 
     def _world(self) -> World:
         profile = self.profile
         device = DeviceView(
             id=profile.device,
-            room=profile.room,
+            room=self.room,
             volume=profile.volume,
             speaking=self._playback is not None and not self._playback.ended,
             tools=profile.tools,

@@ -13,6 +13,7 @@ from typing import Protocol
 from entendre.core.actions import Action
 from entendre.core.plan import Plan, ToolDefinition
 from entendre.core.understanding import Understanding
+from entendre.session.announcing import Announcement
 from entendre.turn.policy import ListenMode as ListenMode
 
 
@@ -257,8 +258,8 @@ class Conversation(Protocol):
         """Answer typed text, or the last committed turn when `auto_respond` is off."""
         ...
 
-    def announce(self, text: str) -> None:
-        """Say a text that is no reply, after what is being said."""
+    def announce(self, announcement: str | Announcement) -> None:
+        """Say something that is no reply, when nobody speaks. Raises: OverloadedError when many wait."""
         ...
 
     def cancel_reply(self) -> None:

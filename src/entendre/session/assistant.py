@@ -12,6 +12,7 @@ from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Recognizer, Vad, Voice, WakeWord
+from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.arbiter import Arbiter
 
 
@@ -67,8 +68,16 @@ class Household(Protocol):
         """Whether an action that others do is to be done: not if it was done before. Raises: StoreError."""
         ...
 
-    async def finish(self, *, turn: str, index: int) -> None:
-        """Note that a begun action was done. Raises: StoreError."""
+    async def finish(self, *, turn: str, index: int, result: str = "true") -> None:
+        """Note that a begun action was done; `result` is JSON. Raises: StoreError."""
+        ...
+
+    async def result(self, *, turn: str, index: int) -> str:
+        """The result that was noted of an action that was done. Raises: StoreError."""
+        ...
+
+    def room_named(self, name: str) -> str:
+        """The id of the home's room that goes by a name or id; the name itself if there is none."""
         ...
 
     def missed(self) -> tuple[MissedRing, ...]:
@@ -105,8 +114,11 @@ class Keeper:
 class Announcer(Protocol):
     """Says things on other speakers."""
 
-    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
-        """Announce on every other speaker (of a room); how many there are."""
+    def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
+        """Have it said on the speakers it is for; those that took it.
+
+        Raises: OverloadedError when there are some and all have too much to say.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from entendre.core import actions as act
 from entendre.core.errors import ActionError, EntendreError
 from entendre.core.plan import Plan
+from entendre.session.announcing import Announcement, Audience, announce
 from entendre.session.api import DeviceLink
 from entendre.session.assistant import Assistant
 
@@ -94,15 +95,13 @@ class Committer:
                 raise ActionError(detail=f"this device can't {action.type}")
             return done if isinstance(done, str) else ""
         elif isinstance(action, act.Broadcast):
-            await self._broadcast(action, turn=turn, index=index, device=device)
+            await self._broadcast(action, turn=turn, index=index, device=device, language=language)
         else:
             await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)
         return ""
 
-    async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str) -> None:
-        household = self.assistant.household
-        if not await household.begin(action, turn=turn, index=index):
-            return
-        if self.assistant.announcer.broadcast(action.text, room=action.room, origin=device) == 0:
+    async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str, language: str) -> None:
+        announcement = Announcement(action.text, language)
+        audience = Audience(room=action.room, besides="" if action.room else device)
+        if not await announce(self.assistant, announcement, audience, turn=turn, index=index):
             raise ActionError(detail="no other speaker is connected")
-        await household.finish(turn=turn, index=index)

@@ -12,6 +12,7 @@ from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, Samples, samples_of
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
+from entendre.session.announcing import Announcement
 from entendre.session.answering import Answering
 from entendre.session.api import (
     DeviceLink,
@@ -127,9 +128,9 @@ class LiveConversation:
         self._answering.ask(text)
         self._awake.set()
 
-    def announce(self, text: str) -> None:
-        """Say a text that is no reply, after what is being said. Raises: OverloadedError when many wait."""
-        self._answering.announce(text)
+    def announce(self, announcement: str | Announcement) -> None:
+        """Say something that is no reply, when nobody speaks. Raises: OverloadedError when many wait."""
+        self._answering.announce(Announcement(announcement) if isinstance(announcement, str) else announcement)
         self._awake.set()
 
     def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
@@ -146,6 +147,11 @@ class LiveConversation:
         """It was silenced, here or elsewhere."""
         self._answering.rings.stop(ring)
         self._awake.set()
+
+    @property
+    def room(self) -> str | None:
+        """The id of the room that this speaker stands in, if it is known."""
+        return self._answering.room
 
     @property
     def rings(self) -> frozenset[str]:
@@ -377,7 +383,7 @@ class LiveConversation:
 
     def _wake_of(self, action: do.CommitTurn, audio: Samples) -> Wake | None:
         """What woke this speaker for an utterance, if a wake word did and other speakers may have heard it."""
-        apart = self._assistant.arbiter is None or self.profile.room is None
+        apart = self._assistant.arbiter is None or self.room is None
         if self._woken is None or apart or self._state.mode is ListenMode.MANUAL:
             return None
         began_at = self._assistant.clock.monotonic() - (self._stream_s() - action.from_s)
@@ -402,7 +408,8 @@ class LiveConversation:
             return True
         if busy or self._state.phase is Phase.HEARING or self._state.activity.candidate_from_s is not None:
             return False
-        if not self._answering.begin_unasked():
+        awaits_words = self._state.phase is Phase.LISTENING and self._state.mode is not ListenMode.CONTINUOUS
+        if not self._answering.begin_unasked(awaits_words=awaits_words):
             return False
         await self._step(ev.ReplyBegan())
         return True

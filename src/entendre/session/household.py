@@ -28,6 +28,7 @@ from entendre.core.actions import (
 )
 from entendre.core.clock import Clock
 from entendre.core.errors import ActionError
+from entendre.core.home import Room, all_names, plain_name
 from entendre.core.plan import DeviceView, Mentioned, World
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
@@ -60,6 +61,8 @@ class LiveHousehold:
         self.lists = lists
         self._speaker_rooms = speaker_rooms
         self._rings_on = rings_on
+        self._rooms_of: tuple[Room, ...] = ()
+        self._room_ids: dict[str, str] = {}
 
     def world(self, device: DeviceView, mentioned: Mentioned) -> World:
         """Everything that planning may read, now."""
@@ -103,9 +106,23 @@ class LiveHousehold:
         begun = await self._store.begin_action(ActionKey(turn, index), json.dumps(action_to_json(action)))
         return begun is None or begun.state != "done"
 
-    async def finish(self, *, turn: str, index: int) -> None:
-        """Note that a begun action was done. Raises: StoreError."""
-        await self._store.finish_action(ActionKey(turn, index), "true")
+    async def finish(self, *, turn: str, index: int, result: str = "true") -> None:
+        """Note that a begun action was done; `result` is JSON. Raises: StoreError."""
+        await self._store.finish_action(ActionKey(turn, index), result)
+
+    async def result(self, *, turn: str, index: int) -> str:
+        """The result that was noted of an action that was done. Raises: StoreError."""
+        record = await self._store.executed(ActionKey(turn, index))
+        return record.result if record is not None else "null"
+
+    def room_named(self, name: str) -> str:
+        """The id of the home's room that goes by a name or id; the name itself if there is none."""
+        rooms = self.graph.snapshot().rooms
+        if rooms is not self._rooms_of:
+            self._rooms_of = rooms
+            self._room_ids = {plain_name(each): room.id for room in rooms for each in all_names(room.names)}
+            self._room_ids |= {room.id: room.id for room in rooms}
+        return self._room_ids.get(name) or self._room_ids.get(plain_name(name), name)
 
     async def _stop_ringing(self, action: StopRinging, device: str, turn: str, index: int) -> None:
         """Silence what rings now; a retry must not silence what began to ring since."""

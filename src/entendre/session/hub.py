@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.core.errors import OverloadedError
+from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.api import DeviceLink, DeviceProfile, SessionEvent
 from entendre.session.assistant import Assistant
 from entendre.session.conversation import LiveConversation
@@ -67,7 +68,7 @@ class Hub:
 
     def rooms(self) -> tuple[str, ...]:
         """Rooms that have a connected speaker."""
-        return tuple(dict.fromkeys(c.profile.room for c in self._all() if c.profile.room is not None))
+        return tuple(dict.fromkeys(c.room for c in self._all() if c.room is not None))
 
     def ring(self, request: RingRequest) -> bool:
         """Ring on the device that was asked, or on every device while that one is away; whether any is there."""
@@ -89,18 +90,36 @@ class Hub:
         """Ids of what rings on a device, wherever it was asked for."""
         return frozenset[str]().union(*(c.rings for c in self._conversations.get(device, [])))
 
-    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
-        """Announce on every other speaker (of a room); how many took it."""
-        taken = 0
-        for conversation in self._all():
-            if conversation.profile.device == origin or (room is not None and conversation.profile.room != room):
-                continue
+    def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
+        """Have it said on the speakers it is for; those that took it.
+
+        Raises: OverloadedError when there are some and all have too much to say.
+        """
+        taken: dict[str, Speaker] = {}
+        refused: OverloadedError | None = None
+        for conversation in self._for(audience):
+            device = conversation.profile.device
             try:
-                conversation.announce(text)
-                taken += 1
-            except OverloadedError:
-                log.warning("announcement refused", extra={"device": conversation.profile.device})
-        return taken
+                conversation.announce(announcement)
+                taken[device] = Speaker(device, conversation.room)
+            except OverloadedError as error:
+                refused = error
+                log.warning("announcement refused", extra={"device": device})
+        if refused is not None and not taken:
+            raise refused
+        return tuple(taken.values())
+
+    def _for(self, audience: Audience) -> list[LiveConversation]:
+        """The conversations of an audience. A room's own speaker says what is said to its room."""
+        found = self._all() if audience.device is None else self._conversations.get(audience.device, [])
+        if audience.room is not None:
+            room = self._room_named(audience.room)
+            found = [each for each in found if each.room == room]
+        return [each for each in found if each.profile.device != audience.besides]
+
+    def _room_named(self, name: str) -> str:
+        assert self._assistant is not None, "attach() comes first"
+        return self._assistant.household.room_named(name)
 
     def _sound(self, request: RingRequest) -> bool:
         targets = self._conversations.get(request.device) or self._all()

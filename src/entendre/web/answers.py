@@ -41,14 +41,14 @@ async def models(request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": listed})
 
 
-def _turn(request: web.Request) -> str | None:
-    """The turn of a request that its client may repeat: its own key, which no turn of ours is called."""
+def request_key(request: web.Request) -> str | None:
+    """What the client calls a request that it may repeat. Raises: Fault."""
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None:
         return None
     if not 0 < len(key) <= MAX_NAME_CHARS or not (key.isascii() and key.isprintable()):
         raise invalid(f"{IDEMPOTENCY_KEY} has 1 to {MAX_NAME_CHARS} printable ASCII characters.", IDEMPOTENCY_KEY)
-    return f"request:{key}"
+    return key
 
 
 async def ask(request: web.Request) -> web.Response:
@@ -58,13 +58,14 @@ async def ask(request: web.Request) -> web.Response:
     act = body.get("act", False)
     if not isinstance(act, bool):
         raise invalid("act must be a boolean.", "act", "invalid_type")
+    key = request_key(request)  # no turn of ours is called so
     question = Question(
         text=text_of(body, "text", MAX_QUESTION_CHARS),
         language=text_of(body, "language", MAX_NAME_CHARS, services.language),
         room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
         device=text_of(body, "device", MAX_NAME_CHARS, "web"),
         act=act,
-        turn=_turn(request),
+        turn=f"request:{key}" if key is not None else None,
     )
     async with asyncio.timeout(services.limits.request_s):
         return web.json_response(dict(await services.ask(question)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from entendre.web.announcements import announce
 from entendre.web.answers import ask, healthz, models, readyz
 from entendre.web.discretion import be_discreet
 from entendre.web.faults import Fault, faults
@@ -43,6 +44,7 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("POST", "/v1/audio/transcriptions", transcribe),
         Route("POST", "/v1/audio/speech", speak),
         Route("POST", "/v1/ask", ask),
+        Route("POST", "/v1/announcements", announce),
     )
 
 

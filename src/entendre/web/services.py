@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -56,6 +56,25 @@ class Question:
     turn: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenNotice:
+    """A text to say in a room, on a device, or everywhere. `within_s`: how long it may wait for silence.
+
+    `turn`: what the client calls this request; the same one again is not said twice.
+    """
+
+    text: str
+    room: str | None = None
+    device: str | None = None
+    language: str | None = None
+    urgent: bool = False
+    within_s: float = 120.0
+    turn: str | None = None
+
+
+Announce = Callable[[SpokenNotice], Awaitable[Sequence[tuple[str, str | None]]]]
+"""A notice to the devices that took it, each with its room. Raises: EntendreError."""
+
 Ask = Callable[[Question], Awaitable[Mapping[str, Any]]]
 """A question to the document of `entendre ask --json`. Raises: EntendreError."""
 
@@ -95,6 +114,7 @@ class WebServices:
     voice: Callable[[str, str | None], Voice | None]
     ask: Ask
     verify_key: Callable[[str], Awaitable[object | None]]
+    announce: Announce | None = None
     realtime: SocketRoute | None = None
     require_key: bool = False
     language: str = "en"

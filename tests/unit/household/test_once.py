@@ -14,6 +14,7 @@ from entendre.home.demo import demo_home
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
 from entendre.jobs.scheduler import Scheduler
+from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.assistant import Assistant
 from entendre.session.household import LiveHousehold
 from entendre.session.silent import NoEars, NoVad
@@ -67,9 +68,9 @@ class Speakers:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
-        self.said.append(text)
-        return 1
+    def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
+        self.said.append(announcement.text)
+        return (Speaker("d2", None),)
 
 
 class Parts:

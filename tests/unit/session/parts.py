@@ -16,6 +16,7 @@ from entendre.core.errors import ActionError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.ports import Transcript, WakeDetection
+from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.api import DeviceProfile, ListenMode, ReplyAudio, ReplyStarted, SessionEvent, TurnEnded
 from entendre.session.arbiter import Arbiter
 from entendre.session.assistant import Assistant, Limits, MissedRing
@@ -186,8 +187,14 @@ class Ledger:
     async def begin(self, action: Action, *, turn: str, index: int) -> bool:
         return True
 
-    async def finish(self, *, turn: str, index: int) -> None:
+    async def finish(self, *, turn: str, index: int, result: str = "true") -> None:
         return None
+
+    async def result(self, *, turn: str, index: int) -> str:
+        return "null"
+
+    def room_named(self, name: str) -> str:
+        return name
 
     def missed(self) -> tuple[MissedRing, ...]:
         return tuple(self.unheard)
@@ -197,8 +204,8 @@ class Ledger:
 
 
 class Nobody:
-    def broadcast(self, text: str, *, room: str | None, origin: str) -> int:
-        return 0
+    def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
+        return ()
 
 
 @dataclass
@@ -300,7 +307,7 @@ class EarsApart:
 
 
 @dataclass
-class Speaker:
+class HomeSpeaker:
     """One of a home's speakers: what it is, what it hears as, and what it was told."""
 
     talk: LiveConversation
@@ -335,7 +342,7 @@ class Home:
         shared = {"recognizer": self.ears, "announcer": self.hub, "arbiter": Arbiter(LoopClock().monotonic)}
         self.stage.assistant = replace(self.stage.assistant, **(shared | assistant))
         self.hub.attach(self.stage.assistant)
-        self.speakers: dict[str, Speaker] = {}
+        self.speakers: dict[str, HomeSpeaker] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Home:
@@ -347,12 +354,12 @@ class Home:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.stage.assistant.keeper.close()
 
-    async def speaker(self, device: str, level: int = 8000, **profile: Any) -> Speaker:
+    async def speaker(self, device: str, level: int = 8000, **profile: Any) -> HomeSpeaker:
         """A connected speaker in a room of its own name, which waits for the wake word."""
         link = Recorder()
         wanted = {"room": device, "mode": ListenMode.WAKE, "wake_words": ("hey test",), **profile}
         talk = self.hub.open(DeviceProfile(device=device, **wanted), link)
         self._tasks.append(asyncio.create_task(talk.run()))
         await asyncio.sleep(0)
-        made = self.speakers[device] = Speaker(talk, link, level)
+        made = self.speakers[device] = HomeSpeaker(talk, link, level)
         return made

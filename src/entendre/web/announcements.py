@@ -1,0 +1,54 @@
+"""Announcements: a text that speakers of the home say when nobody speaks."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from entendre.web.answers import MAX_NAME_CHARS, request_key
+from entendre.web.bodies import json_body, number, text_of
+from entendre.web.faults import Fault, invalid
+from entendre.web.services import SERVICES, SpokenNotice
+
+MAX_NOTICE_CHARS = 500
+"""About a minute of speech; longer texts are no announcements."""
+PRIORITIES = ("normal", "urgent")
+DEFAULT_WITHIN_S = 120.0
+MAX_WITHIN_S = 3_600.0
+
+
+async def announce(request: web.Request) -> web.Response:
+    """Have a text said in a room, on a device, or everywhere; the answer names the speakers that took it."""
+    services = request.app[SERVICES]
+    body = await json_body(request)
+    if services.announce is None:
+        raise Fault(503, "not_ready", "Nothing is there that could announce.")
+    key = request_key(request)
+    notice = SpokenNotice(
+        text=_said(body),
+        room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
+        device=text_of(body, "device", MAX_NAME_CHARS, "") or None,
+        language=text_of(body, "language", MAX_NAME_CHARS, "") or None,
+        urgent=_priority(body) == "urgent",
+        within_s=number(body, "within_s", 1.0, MAX_WITHIN_S, DEFAULT_WITHIN_S),
+        turn=f"announcement:{key}" if key is not None else None,
+    )
+    speakers = await services.announce(notice)
+    if not speakers:
+        place = f" in {notice.room!r}" if notice.room else f" called {notice.device!r}" if notice.device else ""
+        raise Fault(404, "no_speaker", f"No speaker{place} is connected.", "device" if notice.device else "room")
+    named = [{"device": device, "room": room} for device, room in speakers]
+    return web.json_response({"count": len(named), "speakers": named})
+
+
+def _said(body: dict[str, object]) -> str:
+    text = " ".join(text_of(body, "text", MAX_NOTICE_CHARS).split())
+    if not text:
+        raise invalid("text is empty.", "text")
+    return text
+
+
+def _priority(body: dict[str, object]) -> str:
+    priority = text_of(body, "priority", MAX_NAME_CHARS, PRIORITIES[0])
+    if priority not in PRIORITIES:
+        raise invalid(f"priority must be {' or '.join(PRIORITIES)}.", "priority")
+    return priority
