@@ -90,11 +90,12 @@ def encode_file(pcm16: bytes, rate_hz: int, file_format: str) -> bytes:
     return file.getvalue()
 
 
-def wav_header(rate_hz: int, data_bytes: int | None = None) -> bytes:
-    """A WAV header of mono PCM16; of unknown length where the audio is still being made."""
+def wav_header(rate_hz: int, data_bytes: int | None = None, *, channels: int = 1) -> bytes:
+    """A WAV header of PCM16; of unknown length where the audio is still being made."""
     size = 0xFFFFFFFF if data_bytes is None else data_bytes
     whole = 0xFFFFFFFF if data_bytes is None else data_bytes + 36
+    frame_bytes = 2 * channels
     fields = [b"RIFF", whole.to_bytes(4, "little"), b"WAVEfmt ", (16).to_bytes(4, "little")]
-    fields += [(1).to_bytes(2, "little"), (1).to_bytes(2, "little"), rate_hz.to_bytes(4, "little")]
-    fields += [(rate_hz * 2).to_bytes(4, "little"), (2).to_bytes(2, "little"), (16).to_bytes(2, "little")]
-    return b"".join([*fields, b"data", size.to_bytes(4, "little")])
+    fields += [(1).to_bytes(2, "little"), channels.to_bytes(2, "little"), rate_hz.to_bytes(4, "little")]
+    fields += [(rate_hz * frame_bytes).to_bytes(4, "little"), frame_bytes.to_bytes(2, "little")]
+    return b"".join([*fields, (16).to_bytes(2, "little"), b"data", size.to_bytes(4, "little")])
