@@ -1,4 +1,4 @@
-"""What a device can do itself: its MCP tools, or the things that firmware up to 1.7 described, as the home's actions."""
+"""What a device can do itself, as actions of the home: its MCP tools, or what firmware up to 1.7 described."""
 
 from __future__ import annotations
 
@@ -160,7 +160,8 @@ class DeviceTools:
     async def _call(self, name: str, arguments: Json, timeout_s: float | None = None) -> CallResult:
         self._handles += 1
         handle = str(self._handles)
-        done = self._calls[handle] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
+        self._calls[handle] = done
         try:
             self._follow(self._client.call(handle, name, arguments, self._clock(), timeout_s=timeout_s))
             return await done
