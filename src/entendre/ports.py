@@ -351,10 +351,10 @@ class KeyVerifier(Protocol):
 class DeviceRegistry(Protocol):
     """What a gateway asks before it talks to a device. Every answer is of this moment: nothing is to be remembered."""
 
-    async def announce(self, identity: DeviceIdentity, address: str) -> Admission:
+    async def announce(self, identity: DeviceIdentity, address: str, *, strangers: bool = True) -> Admission:
         """A device presents itself at boot: `Admitted` with a new token, `Unbound` with its code, or `Refused`.
 
-        `address`: the peer's IP address, which quotas count.
+        `address`: the peer's IP address, which quotas count. Without `strangers` only bound devices get anything.
         """
         ...
 

@@ -93,6 +93,12 @@ def pins_fit(record: DeviceRecord, identity: DeviceIdentity) -> bool:
     return (record.client, record.serial) == (identity.client, identity.serial)
 
 
+def is_bound(rows: DeviceRows, identity: DeviceIdentity) -> bool:
+    """Whether a device says to be one that was bound."""
+    record = rows.of_hardware(identity.kind, identity.hardware)
+    return record is not None and record.revoked_at_s is None and pins_fit(record, identity)
+
+
 def _ask_to_be_bound(rows: DeviceRows, identity: DeviceIdentity, address: str, rules: AdmissionRules) -> Admission:
     """A code to show, and a fresh challenge."""
     row = rows.pending_of(identity.kind, identity.hardware, identity.client)

@@ -77,13 +77,15 @@ class Devices:
 
     # -- for gateways ------------------------------------------------------------------------------------------------
 
-    async def announce(self, identity: DeviceIdentity, address: str) -> Admission:
+    async def announce(self, identity: DeviceIdentity, address: str, *, strangers: bool = True) -> Admission:
         """A device presents itself at boot: `Admitted` with a token, `Unbound` with its code, or `Refused`."""
         if not _is_clean(identity):
             return Refused(Refusal.BAD_IDENTITY)
         again = await self._handed_again(identity)
         if again is not None:
             return again
+        if not strangers and not await self._read(lambda rows: admission.is_bound(rows, identity)):
+            return Refused(Refusal.TOO_MANY_UNBOUND)
         found = await self._write(lambda rows: admission.announce(rows, identity, address, self._rules))
         if isinstance(found, Admitted):
             self._remember(identity, found)
