@@ -19,7 +19,6 @@ from entendre.wire.lenient import Json, count_of, object_of, parse_object, text_
 MAX_REPORT_BYTES = 32 * 1024
 """A real report is about 2 kB; a longer body is not read, and the device is told its configuration all the same."""
 MAX_VALUE_BYTES = 4_000
-MAX_MEMBER_CHARS = 15
 MAX_NAME_CHARS = 64
 MAX_LANGUAGE_CHARS = 35
 SERIAL_CHARS = 32
@@ -260,8 +259,6 @@ def check_endpoint(endpoint: str) -> tuple[str, int | None]:
 
 def _check_members(document: Json) -> None:
     for name, value in document.items():
-        if len(name) > MAX_MEMBER_CHARS:
-            raise InvalidInputError(f"{name} is longer than {MAX_MEMBER_CHARS} characters, which restarts the device.")
         if isinstance(value, str) and len(value.encode()) > MAX_VALUE_BYTES:
             raise InvalidInputError(f"{name} is longer than {MAX_VALUE_BYTES} bytes, which restarts the device.")
 
