@@ -1,7 +1,7 @@
 """Whole conversations of a xiaozhi device, replayed through every codec that takes part.
 
-Provenance: written after the firmware's source (xiaozhi-esp32 2.4.2), a full turn in `auto` over each transport. The order
-of the messages is the device's own: audio of the wake word comes before any `listen`.
+Provenance: written after the firmware's source (xiaozhi-esp32 2.4.2), a full turn in `auto` over each transport. The
+order of the messages is the device's own: audio of the wake word comes before any `listen`.
 """
 
 from __future__ import annotations
