@@ -24,13 +24,15 @@ class Identity:
     """Who a connection is. Decided once, at CONNECT; no payload changes it.
 
     `service`: the service whose credentials they were. `device`: its device id. `publishes` and `subscribes`: the topic
-    filters it may use; anything else it sends is dropped, anything else it asks for is refused.
+    filters it may use; anything else it sends is dropped, anything else it asks for is refused. `admitted`: what the
+    service that knew the credentials wants to have at hand.
     """
 
     service: str
     device: str
     publishes: tuple[str, ...]
     subscribes: tuple[str, ...] = ()
+    admitted: object = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from entendre.core.actions import Action, AdjustVolume, CallDeviceTool, SetMuted, SetVolume, StopSpeaking
 from entendre.core.plan import ToolDefinition
-from entendre.gateways.xiaozhi.dialogue import Dialogue, Outgoing
+from entendre.gateways.xiaozhi.dialogue import Outgoing
+from entendre.session.api import DeviceProfile
 from entendre.wire import xiaozhi_messages as wire
 from entendre.wire.lenient import Json, compact, count_of, object_of, parse_object, text_of
 from entendre.wire.mcp import CallFinished, McpClient, McpOutput, McpUnavailable, SendPayload, ToolsListed, Vision
@@ -31,6 +33,19 @@ _IOT_SPEAKER, _IOT_METHOD = "Speaker", "SetVolume"
 _MAX_NAME_CHARS = 64
 
 
+class Profiled(Protocol):
+    """Whose tools they are: its profile says what it can do."""
+
+    @property
+    def profile(self) -> DeviceProfile:
+        """As the conversation has it."""
+        ...
+
+    def reconfigure(self, profile: DeviceProfile) -> None:
+        """Use another profile from the next turn on."""
+        ...
+
+
 class DeviceTools:
     """The tools of one channel's device."""
 
@@ -38,7 +53,7 @@ class DeviceTools:
         self,
         session: str,
         post: Callable[[Iterable[Outgoing]], None],
-        dialogue: Dialogue,
+        dialogue: Profiled,
         clock: Callable[[], float],
         vision: Vision,
     ) -> None:

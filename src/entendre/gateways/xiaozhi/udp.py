@@ -114,12 +114,15 @@ class UdpChannel:
             self._on_audio(each)
         return "moved"
 
-    def send(self, opus: bytes, duration_ms: int) -> bool:
-        """Send a packet of reply audio; False while the device's address is unknown, or the channel is used up."""
-        datagram = self._downlink.seal(opus, duration_ms)
-        if datagram is None or self.address is None:
+    def send(self, opus: bytes, timestamp_ms: int) -> bool:
+        """Send a packet of reply audio; False while the device's address is unknown, or the channel is used up.
+
+        The timestamp of the wire is the one given, or later where that was used before.
+        """
+        if self.address is None:
             return False
-        return self._server.send(datagram, self.address)
+        datagram = self._downlink.seal(opus, timestamp_ms - self._downlink.timestamp_ms)
+        return datagram is not None and self._server.send(datagram, self.address)
 
     @property
     def last_sequence(self) -> int:
