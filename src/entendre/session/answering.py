@@ -267,7 +267,7 @@ class Answering:
         if late.failed and not in_time.failed:
             await self._speak(turn, self._failure_text(late.failed))
         elif not plan.reply and not failed:
-            await self._speak(turn, self._told(heard.understanding, late))
+            await self._speak(turn, self._told(heard.understanding, turn.world, late))
         if turn.outcome is api.Outcome.ANSWERED:
             await self._tell_missed(turn)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
@@ -301,9 +301,9 @@ class Answering:
         )
         return turn.claim is not None
 
-    def _told(self, understanding: Understanding, effects: Effects) -> str:
+    def _told(self, understanding: Understanding, world: World, effects: Effects) -> str:
         told = self.assistant.planner.told
-        return " ".join(filter(None, (told(understanding, call, answer) for call, answer in effects.answers)))
+        return " ".join(filter(None, (told(understanding, world, call, answer) for call, answer in effects.answers)))
 
     def _failure_text(self, failed: Sequence[EntendreError]) -> str:
         return self.assistant.planner.phrase(failed[0].code, self.profile.language)

@@ -27,7 +27,7 @@ class Planner(Protocol):
         """What to say and do. Reads, never writes."""
         ...
 
-    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+    def told(self, understanding: Understanding, world: World, call: CallDeviceTool, answer: str) -> str:
         """What to say of a device tool's answer to a plan that says nothing itself; empty for nothing."""
         ...
 

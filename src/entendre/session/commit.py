@@ -75,7 +75,7 @@ class Committer:
             try:
                 async with asyncio.timeout(limits.tool_s if calls_tool else limits.action_s):
                     answer = await self._one(action, turn=turn, index=index, device=device, language=language)
-                if isinstance(action, act.CallDeviceTool) and answer:
+                if isinstance(action, act.CallDeviceTool):
                     answers.append((action, answer))
             except TimeoutError:
                 errors.append(ActionError(detail=f"{action.type} timed out"))

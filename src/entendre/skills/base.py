@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from entendre.core.actions import CallDeviceTool
 from entendre.core.plan import Plan, World
 from entendre.core.understanding import Command
 
@@ -29,6 +30,14 @@ class Request:
     world: World
     say: Say
     terms: Terms = _no_terms
+
+
+class Teller(Protocol):
+    """A skill that has its own words for what a device's tool answers; for plans that say nothing themselves."""
+
+    def told(self, request: Request, call: CallDeviceTool, answer: str) -> str:
+        """What to say of the answer; empty for nothing."""
+        ...
 
 
 class Skill(Protocol):

@@ -18,7 +18,7 @@ from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.understander import Understander
 from entendre.markets.loader import load_pack
 from entendre.skills.base import Request
-from entendre.skills.plugins import BrokenPlugin, LoadedSkills, load_skills
+from entendre.skills.plugins import BrokenPlugin, LoadedSkills, Plugin, load_skills
 from entendre.skills.speech import SkillSpeech, known_language, load_speech
 from entendre.skills.tools import DeviceTools, spoken_answer
 
@@ -116,8 +116,19 @@ class Planner:
             return Plan(reply, expects_reply=True, refusal=True, question=CONFIRM)
         return merged
 
-    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+    def told(self, understanding: Understanding, world: World, call: CallDeviceTool, answer: str) -> str:
         """What to say of a device tool's answer to a plan that says nothing itself; empty for nothing."""
+        for command in understanding.commands:
+            plugin = self._by_intent.get(command.intent)
+            if plugin is None or not hasattr(plugin.skill, "told"):
+                continue
+            try:
+                return str(
+                    plugin.skill.told(self._request(plugin, command, understanding.language, world), call, answer)
+                )
+            except Exception:  # a plugin's own code may raise anything
+                log.warning("skill failed", extra={"skill": plugin.name}, exc_info=log.isEnabledFor(logging.DEBUG))
+                return self.phrase("skill_failed", understanding.language)
         return spoken_answer(answer)
 
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
@@ -154,8 +165,7 @@ class Planner:
         plugin = self._by_intent.get(command.intent)
         if plugin is None:
             return Plan(self.phrase("not_understood", language), refusal=True)
-        replies = self._speech_of(language).replies_on(plugin.name, world.now.date())
-        request = Request(command, language, world, replies.say, replies.terms)
+        request = self._request(plugin, command, language, world)
         try:
             async with asyncio.timeout(PLAN_TIMEOUT_S):
                 return _checked(await plugin.skill.plan(request))
@@ -169,6 +179,10 @@ class Planner:
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
             return Plan(self.phrase("skill_failed", language), refusal=True)
+
+    def _request(self, plugin: Plugin, command: Command, language: str, world: World) -> Request:
+        replies = self._speech_of(language).replies_on(plugin.name, world.now.date())
+        return Request(command, language, world, replies.say, replies.terms)
 
     def _open_answer(self, understanding: Understanding, world: World) -> Understanding:
         """The same, or a free answer to a question for words, such as a name or what to be reminded of."""

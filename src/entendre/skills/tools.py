@@ -18,6 +18,7 @@ from entendre.core.understanding import Command, Understanding
 from entendre.language.pack import LanguagePack
 from entendre.language.sentences import SentenceFile, sentence_file
 from entendre.language.understander import Understander
+from entendre.skills.offered import is_harmful
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ class DeviceTools:
 
     def understand(self, text: str, language: str, world: World) -> Understanding | None:
         """The tool call that a sentence means; None if the device has no tool that it could."""
-        tools = tuple(tool for tool in world.device.tool_definitions if tool.sentences)
+        offered = world.device.tool_definitions
+        tools = tuple(tool for tool in offered if tool.sentences and not is_harmful(tool.name))
         understander = self._understander(language, tools) if tools else None
         if understander is None:
             return None

@@ -55,7 +55,7 @@ class OnePlan:
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
         return Mentioned()
 
-    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+    def told(self, understanding: Understanding, world: World, call: CallDeviceTool, answer: str) -> str:
         return answer
 
     def phrase(self, key: str, language: str, **values: object) -> str:

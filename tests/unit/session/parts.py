@@ -159,7 +159,7 @@ class ScriptedPlanner:
     def mentioned(self, world: World, understanding: Understanding, plan: Plan) -> Mentioned:
         return replace(world.mentioned, reply=plan.reply, at_s=LoopClock().wall())
 
-    def told(self, understanding: Understanding, call: CallDeviceTool, answer: str) -> str:
+    def told(self, understanding: Understanding, world: World, call: CallDeviceTool, answer: str) -> str:
         return answer
 
     def phrase(self, key: str, language: str, **values: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from entendre.core.plan import AlarmView, DeviceView, Mentioned, ReminderView, TimerView, World
+from entendre.core.plan import AlarmView, DeviceView, Mentioned, ReminderView, TimerView, ToolDefinition, World
 from entendre.home.demo import demo_home
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
@@ -27,6 +27,16 @@ LOUD = AlarmView("a-loud", "10:00", ringing=True, next_at=NOW)
 CALL = ReminderView("r-call", "call my mom", NOW + timedelta(hours=7))
 BINS = ReminderView("r-bins", "take out the bins", NOW + timedelta(days=1), days=("tue",))
 
+TOOLS = (
+    "self.get_device_status",
+    "self_screen_set_brightness",
+    "self.screen.set_theme",
+    "self.camera.take_photo",
+    "self.led_strip.set_all_color",
+)
+LEVEL = '{"properties": {"level": {"type": "integer", "minimum": 0, "maximum": 8}}}'
+STRIP = (ToolDefinition("self.led_strip.set_brightness", parameters=LEVEL),)
+
 WORLDS = {
     "empty": EMPTY,
     "no lists": replace(EMPTY, home=replace(EMPTY.home, lists=())),
@@ -46,6 +56,12 @@ WORLDS = {
     "reminders": replace(EMPTY, reminders=(BINS, CALL)),
     "after a reply": replace(EMPTY, mentioned=Mentioned(reply="It's 9 AM.")),
     "unknown volume": replace(EMPTY, device=DeviceView(id="x")),
+    "device": replace(EMPTY, device=replace(HERE, volume=None, tools=TOOLS)),
+    "lamp": replace(EMPTY, device=replace(HERE, tools=("set_light",))),
+    "plain lamp": replace(EMPTY, device=replace(HERE, tools=("self.lamp.turn_on", "self.lamp.turn_off"))),
+    "strip": replace(
+        EMPTY, device=replace(HERE, tools=("self.led_strip.turn_off", STRIP[0].name), tool_definitions=STRIP)
+    ),
     "speakers": replace(EMPTY, rooms_with_speakers=("kitchen", "office")),
     "fahrenheit": replace(EMPTY, home=replace(EMPTY.home, temperature_unit="F")),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from entendre.core.actions import Trait, TraitValue
-from entendre.home.mqtt.colors import COLORS, Rgb, from_hue_saturation, from_xy, hue_saturation, nearest, xy
+from entendre.core.colors import COLORS, Rgb, from_hue_saturation, from_xy, hue_saturation, nearest, xy
 from entendre.home.mqtt.discovery import DiscoveryError
 from entendre.home.mqtt.part import (
     Config,

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from entendre.core.actions import AdjustVolume, ControlMedia, SetMuted, SetVolume, StopRinging, StopSpeaking
+from entendre.core.actions import (
+    AdjustVolume,
+    CallDeviceTool,
+    ControlMedia,
+    SetMuted,
+    SetVolume,
+    StopRinging,
+    StopSpeaking,
+)
 from entendre.core.home import Appliance, name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
+from entendre.skills.offered import call_for
 from entendre.skills.slots import number, text
+from entendre.skills.status import parse_status
 
 STEP_PERCENT = 10
 SMALL_STEP_PERCENT = 5
@@ -57,11 +67,22 @@ class SpeakerSkill:
             case _:
                 return _volume(request)
 
+    def told(self, request: Request, call: CallDeviceTool, answer: str) -> str:
+        """What to say of the device's own status."""
+        status = parse_status(answer)
+        return _said_volume(request, status.volume if status is not None else None)
+
+
+def _said_volume(request: Request, volume: int | None) -> str:
+    return request.say("volume_unknown" if volume is None else "volume_is", percent=volume)
+
 
 def _volume(request: Request) -> Plan:
     if request.command.intent == "VolumeAsk":
         volume = request.world.device.volume
-        return Plan(request.say("volume_unknown" if volume is None else "volume_is", percent=volume))
+        if volume is None and (call := call_for(request.world.device, "status")) is not None:
+            return Plan("", (call,))
+        return Plan(_said_volume(request, volume))
     if request.command.intent == "VolumeSet":
         percent = number(request, "percent")
         if percent is None:
