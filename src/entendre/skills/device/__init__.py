@@ -1,0 +1,1 @@
+"""The speaker as a device: its screen, light, camera and battery."""
