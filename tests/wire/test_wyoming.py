@@ -182,6 +182,15 @@ def only_failure(*pieces: bytes) -> str:
     return events[0].code
 
 
+def test_data_nested_too_deeply_to_be_written_again_is_refused() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"a":' * depth + b"1" + b"}" * depth
+
+    assert only_failure(nested(65) + b"\n") == "bad_json"
+    assert only_failure(nested(5_000) + b"\n") == "bad_json"
+    assert only_failure(nested(64) + b"\n") == "bad_header"
+
+
 def test_every_event_of_the_reference_library_is_read() -> None:
     assert WyomingCodec().receive(TRANSCRIPT) == EXPECTED
 

@@ -7,10 +7,20 @@ from typing import Any
 
 from entendre.wire.realtime_checks import Json, without_surrogates
 
-__all__ = ["Json", "compact", "count_of", "flag_of", "object_of", "objects_of", "parse_object", "text_of"]
+__all__ = [
+    "Json",
+    "compact",
+    "count_of",
+    "flag_of",
+    "is_too_deep",
+    "object_of",
+    "objects_of",
+    "parse_object",
+    "text_of",
+]
 
-MAX_DEPTH = 32
-"""Of objects and lists inside each other; deeper than any device writes, and far from the interpreter's own limit."""
+MAX_DEPTH = 64
+"""Of objects and lists inside each other: deeper than any peer writes, and far from where Python itself gives up."""
 
 
 def parse_object(text: str | bytes) -> Json | None:
@@ -21,10 +31,18 @@ def parse_object(text: str | bytes) -> Json | None:
         value = json.loads(text, parse_constant=_nothing)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict):
-        return None
-    may_be_deep = text.count("[") + text.count("{") > MAX_DEPTH
-    return None if may_be_deep and _is_deep(value) else value
+    return value if isinstance(value, dict) and not is_too_deep(text, value) else None
+
+
+def is_too_deep(text: str, value: Any) -> bool:
+    """Whether this value, read from this text, is nested so deeply that to write it again could fail."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        held = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in held for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def text_of(document: Json, key: str, limit_chars: int, default: str = "") -> str:
@@ -63,14 +81,6 @@ def objects_of(document: Json, key: str, limit: int) -> tuple[Json, ...]:
 def compact(document: Any) -> str:
     """JSON without spaces, always valid UTF-8."""
     return without_surrogates(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
-
-
-def _is_deep(document: Json) -> bool:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        held = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [item for items in held for item in items if isinstance(item, dict | list)]
-    return bool(level)
 
 
 def _nothing(_: str) -> None:

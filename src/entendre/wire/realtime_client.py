@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.wire.failure import ProtocolFailed
+from entendre.wire.lenient import is_too_deep
 from entendre.wire.realtime_checks import (
     MAX_ID_CHARS,
     Json,
@@ -143,14 +144,14 @@ def read_event(text: str, config: SessionConfig, fallback_id: str) -> Received |
         return ProtocolFailed("invalid_json", "The event is not valid JSON.")
     if not isinstance(document, dict):
         return ProtocolFailed("invalid_json", "The event is not a JSON object.")
+    if is_too_deep(text, document):
+        return ProtocolFailed("invalid_json", "The event is nested too deeply.")
     given_id = document.get("event_id")
     event_id = without_surrogates(given_id[:MAX_ID_CHARS]) if isinstance(given_id, str) else None
     try:
         return Received(_event_of(document, config, fallback_id), event_id)
     except Refused as refused:
         return Received(Rejected(refused.code, refused.message, refused.param, event_id), event_id)
-    except RecursionError:
-        return ProtocolFailed("invalid_json", "The event is nested too deeply.")
 
 
 def _no_constant(name: str) -> float:

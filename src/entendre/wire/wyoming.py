@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from entendre.wire.failure import ProtocolFailed
+from entendre.wire.lenient import is_too_deep
 from entendre.wire.wyoming_events import EVENT_TYPES, Unknown, WyomingEvent
 from entendre.wire.wyoming_fields import FieldError, read_event, write_fields
 
@@ -111,11 +112,15 @@ def encode(event: WyomingEvent) -> bytes:
     return json.dumps(header).encode() + _NEWLINE + body + payload
 
 
-def _parse(text: bytes) -> Any:
+def _parse(data: bytes) -> Any:
     try:
-        return json.loads(text)
+        text = data.decode()
+        value = json.loads(text)
     except (ValueError, RecursionError):
         raise FieldError("bad_json", "a header or its data is not JSON") from None
+    if is_too_deep(text, value):
+        raise FieldError("bad_json", "a header or its data is nested too deeply")
+    return value
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
