@@ -146,13 +146,13 @@ class Devices:
         """Take the device that shows this code into the household. Raises: InvalidInputError, OverloadedError."""
         digits = re.sub(r"[\s-]", "", code)
         wanted = binding.Wanted(binding.clean_name(name) if name else "", room or None, language or None, by)
-        self._guesses.check(guesser)
+        guess = self._guesses.take(guesser)
         bound = await self._write(lambda rows: binding.bind(rows, digits, wanted))
         if bound is None:
-            self._guesses.note(guesser)
             raise InvalidInputError(
                 "No device shows this code now. A code lasts ten minutes; look at the device again."
             )
+        self._guesses.give_back(guess)
         self._forget_handed()
         self._watch.wake()
         return bound
@@ -269,18 +269,21 @@ class _Guesses:
         self._clock = clock
         self._wrong: deque[tuple[float, str]] = deque()
 
-    def check(self, guesser: str) -> None:
-        """Raises: OverloadedError once there were too many."""
-        since_s = self._clock.monotonic() - WRONG_CODES_S
-        while self._wrong and self._wrong[0][0] < since_s:
+    def take(self, guesser: str) -> tuple[float, str]:
+        """Count a guess, before it is known to be wrong. Raises: OverloadedError once there were too many."""
+        now_s = self._clock.monotonic()
+        while self._wrong and self._wrong[0][0] < now_s - WRONG_CODES_S:
             self._wrong.popleft()
         own = sum(1 for _, each in self._wrong if each == guesser)
         if own >= MAX_WRONG_CODES or len(self._wrong) >= MAX_WRONG_CODES_OF_ALL:
             raise OverloadedError("Too many wrong codes. Wait ten minutes.")
+        self._wrong.append((now_s, guesser))
+        return self._wrong[-1]
 
-    def note(self, guesser: str) -> None:
-        """One more wrong code."""
-        self._wrong.append((self._clock.monotonic(), guesser))
+    def give_back(self, guess: tuple[float, str]) -> None:
+        """It was right."""
+        if guess in self._wrong:
+            self._wrong.remove(guess)
 
 
 def _is_clean(identity: DeviceIdentity) -> bool:
