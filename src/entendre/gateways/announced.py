@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 RESOLVE_MS = 3_000
 FOUND_AT_ONCE = 256
 """Announcements that may wait; a network that names more is not a home."""
-FOUND_DEVICES = 64
-"""Devices that announcements may add to a gateway; one host could announce any number of names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,10 @@ from typing import Protocol
 from entendre.core.errors import EntendreError
 
 LONGEST_DOUBLING = 16
+FOUND_DEVICES = 64
+"""Devices dialled at once beyond which found ones are ignored; one host could announce any number of names."""
+KNOWN_DEVICES = 1_024
+"""Names remembered, of devices that turned out to be something else too."""
 
 
 class ConnectionEndedError(EntendreError):
@@ -30,7 +34,8 @@ class Backoff:
     """When to dial again. All in seconds.
 
     `first_retry_s` doubles up to `longest_retry_s`; what ended for one of the `slow` reasons is dialled each
-    `slow_retry_s`, and for one of the `final` reasons never again.
+    `slow_retry_s`, and for one of the `final` reasons never again; `final_if_found` are those of devices that nobody
+    configured.
     """
 
     first_retry_s: float = 1.0
@@ -39,6 +44,7 @@ class Backoff:
     stable_s: float = 30.0
     slow: frozenset[str] = frozenset({"busy"})
     final: frozenset[str] = frozenset()
+    final_if_found: frozenset[str] = frozenset()
 
     def delay_s(self, reason: str, failures: int, chance: float) -> float:
         """The pause before the next attempt; `chance` (0-1) spreads devices that were lost together."""
@@ -102,21 +108,30 @@ class Redialler:
         self._statuses[device] = DialStatus(device, host, port)
 
     def start(
-        self, group: asyncio.TaskGroup, device: str, host: str, port: int, connect: Callable[[], DialledConnection]
+        self, group: asyncio.TaskGroup, device: str, address: tuple[str, int], connect: Callable[[], DialledConnection]
     ) -> None:
         """Dial a device until its task is cancelled; `connect` makes each attempt."""
-        self._statuses[device] = DialStatus(device, host, port)
-        self.tasks[device] = group.create_task(self._keep(device, connect))
+        self._statuses[device] = DialStatus(device, *address)
+        self.tasks[device] = group.create_task(self._keep(device, connect, self._backoff.final))
 
-    async def replace(
-        self, group: asyncio.TaskGroup, device: str, host: str, port: int, connect: Callable[[], DialledConnection]
+    async def found(
+        self, group: asyncio.TaskGroup, device: str, address: tuple[str, int], connect: Callable[[], DialledConnection]
     ) -> None:
-        """As `start`, for a device that may be dialled already under an old address."""
-        task = self.tasks.get(device)
+        """As `start`, for a device that was found, perhaps again under another address; one too many is ignored."""
+        task, status = self.tasks.get(device), self._statuses.get(device)
+        stays = status is not None and (status.host, status.port) == address
+        if self.is_dialled(*address) or (stays and task is not None) or self._is_full(device):
+            return
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        self.start(group, device, host, port, connect)
+        self._statuses[device] = DialStatus(device, *address)
+        final = self._backoff.final | self._backoff.final_if_found
+        self.tasks[device] = group.create_task(self._keep(device, connect, final))
+
+    def _is_full(self, device: str) -> bool:
+        dialled = sum(not task.done() for task in self.tasks.values())
+        return device not in self.tasks and (dialled >= FOUND_DEVICES or len(self.tasks) >= KNOWN_DEVICES)
 
     def is_dialled(self, host: str, port: int) -> bool:
         """Whether an address is kept already, perhaps under a configured name."""
@@ -128,13 +143,13 @@ class Redialler:
             for device, status in self._statuses.items()
         )
 
-    async def _keep(self, device: str, connect: Callable[[], DialledConnection]) -> None:
+    async def _keep(self, device: str, connect: Callable[[], DialledConnection], final: frozenset[str]) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             began_s = loop.time()
             reason = await self._connect_once(device, connect)
-            if reason in self._backoff.final:
+            if reason in final:
                 return
             failures = 0 if loop.time() - began_s >= self._backoff.stable_s else failures + 1
             await asyncio.sleep(self._backoff.delay_s(reason, failures, self._chance()))

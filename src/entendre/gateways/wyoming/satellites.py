@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 
-from entendre.gateways.announced import FOUND_DEVICES, Announced, follow_announcements
+from entendre.gateways.announced import Announced, follow_announcements
 from entendre.gateways.redial import Backoff, DialStatus, Redialler
 from entendre.gateways.wyoming.connection import SatelliteConnection
 from entendre.gateways.wyoming.discovery import announced_services
@@ -54,7 +54,7 @@ class SatelliteRunner:
         """Serve all satellites until cancelled."""
         async with asyncio.TaskGroup() as group:
             for each in self._satellites:
-                self._redialler.start(group, each.device, each.host, each.port, self._connecting(each))
+                self._redialler.start(group, each.device, (each.host, each.port), self._connecting(each))
             if self._settings.discover:
                 group.create_task(self._discover(group))
 
@@ -79,11 +79,8 @@ class SatelliteRunner:
             language=self._settings.language,
             wake_words=self._settings.wake_words,
         )
-        known = satellite.device in self.tasks
-        if self._redialler.is_dialled(found.host, found.port) or (not known and len(self.tasks) >= FOUND_DEVICES):
-            return
         address = (satellite.host, satellite.port)
-        await self._redialler.replace(group, satellite.device, *address, self._connecting(satellite))
+        await self._redialler.found(group, satellite.device, address, self._connecting(satellite))
 
 
 def _backoff(settings: RunnerSettings) -> Backoff:

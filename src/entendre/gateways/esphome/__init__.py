@@ -1,0 +1,1 @@
+"""ESPHome voice devices: Home Assistant Voice, linux-voice-assistant, ESP32 boards (extra `esphome`)."""
