@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "heavy: []"
     for command in available_commands():
         assert command.summary in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_matrix_products_take_no_second_thread() -> None:
+    code = (
+        "import pathlib, entendre.cli as cli; cli.main([]); import numpy as np; "
+        "np.ones((512, 512), np.float32) @ np.ones((512, 512), np.float32); "
+        "print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "1"
 
 
 @pytest.mark.parametrize("command", available_commands(), ids=lambda command: command.name)
