@@ -17,6 +17,9 @@ class ServerSettings:
 
     host: str = _setting("127.0.0.1", "Address to listen on; all but loopback need a key (`entendre keys create`).")
     port: int = _setting(8770, "TCP port of the HTTP API, the talk page and `/v1/realtime`. 0 picks a free one.")
+    public_url: str = _setting(
+        "", "How devices reach this server, `https://voice.example.org`; empty is by the name or address they used."
+    )
     data_dir: Path = _setting(Path("~/.local/share/entendre"), "Folder of the database and the caches.")
     region: str = _setting("home", "Name of the cell that owns the data; part of every row's key.")
     language: str = _setting("en", "Language tag of devices that don't say theirs.")
@@ -84,6 +87,43 @@ class WyomingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class XiaozhiSettings:
+    """Speakers with xiaozhi firmware (docs/speakers/xiaozhi.md)."""
+
+    enabled: bool = _setting(True, "Serve them; needs the extra `xiaozhi`, and does nothing without it.")
+    wake_words: tuple[str, ...] = _setting(
+        (), "Wake words of your devices beside the firmware's own; any other text that they send is taken as typed."
+    )
+    idle_s: float = _setting(20.0, "Silence after which a conversation is closed so that the device sleeps, seconds.")
+    hold_for_rings_s: float = _setting(
+        3600.0, "A conversation stays open while something is to ring on its device within this, seconds."
+    )
+    framing: int = _setting(3, "Binary framing that devices are told to use: 1, 2 or 3.")
+    firmware_dir: Path | None = _setting(None, "Folder of firmware, `<board>/<version>.bin`; unset offers none.")
+
+
+@dataclass(frozen=True, slots=True)
+class EspHomeSettings:
+    """ESPHome voice devices: Home Assistant Voice, linux-voice-assistant, ESP32 boards (docs/speakers/esphome.md)."""
+
+    devices: tuple[str, ...] = _setting(
+        (),
+        "Devices to dial, each `host:port` or `name@room=host:port`; a hardware address instead of the host is a "
+        "device that dials in (extra `esphome`).",
+    )
+    noise_keys: tuple[str, ...] = _setting(
+        (), "Encryption keys of devices, each `name=key` with a device's name, host or hardware address.", secret=True
+    )
+    discover: bool = _setting(False, "Find devices by zeroconf; those that offer no voice are left alone.")
+    wake_words: tuple[str, ...] = _setting(
+        (), "Wake words to activate on devices that listen for them themselves; none leaves theirs as they are."
+    )
+    chime: bool = _setting(True, "A short sound before announcements.")
+    dial_in_port: int = _setting(0, "TCP port for devices that dial in, 6054 in ESPHome; 0 is off.")
+    dial_in_host: str | None = _setting(None, "Address of that port; unset is every address.")
+
+
+@dataclass(frozen=True, slots=True)
 class SkillSettings:
     """What it can do beyond the built-in skills."""
 
@@ -118,6 +158,8 @@ class Settings:
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     wyoming: WyomingSettings = field(default_factory=WyomingSettings)
+    xiaozhi: XiaozhiSettings = field(default_factory=XiaozhiSettings)
+    esphome: EspHomeSettings = field(default_factory=EspHomeSettings)
     skills: SkillSettings = field(default_factory=SkillSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
 
@@ -143,6 +185,8 @@ SECTIONS: dict[str, Any] = {
     "speech": SpeechSettings,
     "home": HomeSettings,
     "wyoming": WyomingSettings,
+    "xiaozhi": XiaozhiSettings,
+    "esphome": EspHomeSettings,
     "skills": SkillSettings,
     "limits": LimitSettings,
 }

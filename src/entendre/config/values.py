@@ -20,7 +20,7 @@ def converted(key: str, value: Any, kind: Any) -> Any:
     try:
         return CONVERTERS[get_origin(inner) or inner](value)
     except (ValueError, TypeError) as error:
-        shown = "the given value" if key.endswith("_key") or key == "home.mqtt_url" else repr(value)
+        shown = "the given value" if key.endswith(("_key", "_keys")) or key == "home.mqtt_url" else repr(value)
         raise ConfigurationError(f"{key} must be {kind_name(kind)}, not {shown}.") from error
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from entendre.core.actions import Action
 from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError
-from entendre.gateways.xiaozhi.downlink import FRAME_S, AudioPacket, Downlink
-from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+from entendre.gateways.xiaozhi.downlink import AudioPacket, Downlink
+from entendre.gateways.xiaozhi.settings import FRAME_S, XiaozhiSettings
 from entendre.gateways.xiaozhi.talk import Channel
 from entendre.ports import Voice
 from entendre.session.api import ReplyAudio, SessionEvent

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from entendre.core.errors import InvalidInputError, OverloadedError
-from entendre.gateways.xiaozhi.downlink import FRAME_S, AudioPacket, Downlink
-from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+from entendre.gateways.xiaozhi.downlink import AudioPacket, Downlink
+from entendre.gateways.xiaozhi.settings import FRAME_S, XiaozhiSettings
 from entendre.gateways.xiaozhi.uplink import Uplink
 from entendre.session import api
 from entendre.wire import xiaozhi_messages as wire
@@ -22,6 +22,8 @@ AUTOMATIC_S = 1.0
 """A device opens its microphone by itself this soon after a reply; what it is being told meanwhile goes on."""
 STRAY_S = 0.5
 """Microphone packets that were on their way when the device was told to speak arrive within this."""
+REOPEN_S = 0.05
+"""Between the end of listening and its next beginning, in which announcements have their turn."""
 WAKE_S = 5.0
 """A request follows its wake word within this."""
 
@@ -51,6 +53,7 @@ class Dialogue:
         self._speaking_for: str | None = None
         """The turn, or the unasked reply, that the device was told to speak for; it is told to stop once for each."""
         self._started_at_s = self._stopped_at_s = self._woken_at_s = float("-inf")
+        self._deaf_since_s: float | None = None
         self._reply: str | None = None
         self._turn: str | None = None
         self._hushed: str | None = None
@@ -91,6 +94,9 @@ class Dialogue:
         pcm16 = self.uplink.hear(opus, lost)
         if not pcm16:
             return
+        if self._deaf_since_s is not None and self._clock() - self._deaf_since_s > REOPEN_S:
+            self._deaf_since_s = None
+            self._conversation.start_listening(api.ListenMode.AUTO, interrupts=False)
         try:
             self._conversation.hear(pcm16)
         except OverloadedError as error:
@@ -104,11 +110,11 @@ class Dialogue:
         if now - self._stopped_at_s > AUTOMATIC_S:
             self._active()
         woken = now - self._woken_at_s < WAKE_S
-        self._woken_at_s = float("-inf")
-        told = self._speaking_for is not None and now - self._started_at_s < AUTOMATIC_S
+        self._woken_at_s, self._deaf_since_s = float("-inf"), None
+        speaking = self._speaking_for is not None and now - self._started_at_s > AUTOMATIC_S
         self._listening, self._owes_stop = True, mode is api.ListenMode.MANUAL
         self.uplink.wake_packets.clear()
-        interrupts = mode is api.ListenMode.MANUAL or not told
+        interrupts = mode is api.ListenMode.MANUAL or speaking
         self._conversation.start_listening(mode, interrupts=interrupts, woken=woken)
 
     def _listen_stopped(self) -> list[Outgoing]:
@@ -252,9 +258,13 @@ class Dialogue:
         return rest if event.turn and not event.interrupted else [*rest, *self._stop()]
 
     def _listening_ended(self, reason: str) -> None:
-        """The device's microphone stays open until it is told to speak, so it goes on being heard."""
-        if self._listening and reason != "cancelled" and self.profile.mode is api.ListenMode.AUTO:
-            self._conversation.start_listening(api.ListenMode.AUTO, interrupts=False)
+        """The device's microphone stays open until it is told to speak, so what comes next is heard too.
+
+        Announcements wait for the end of listening, so there is a moment between.
+        """
+        told_to = reason == "cancelled" and not self.overdue
+        if self._listening and not told_to and self.profile.mode is api.ListenMode.AUTO:
+            self._deaf_since_s = self._clock()
 
     # What the device is told
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from entendre.core.audio import samples_of
 from entendre.core.resample import PcmResampler
 from entendre.gateways.xiaozhi.opus import SAID_FRAME_BYTES, SAID_FRAME_MS, SAID_RATE_HZ, OpusEncoder
+from entendre.gateways.xiaozhi.settings import FRAME_S
 
-FRAME_S = SAID_FRAME_MS / 1000
+FLUSH_AHEAD_S = 0.1
+"""A frame that waits for more sound is filled up with silence when the device has only this much to play."""
+LATE_S = 0.02
+"""A frame that ends quietly, as sentences do, is filled up already when it is this late."""
+QUIET = 300
+_QUIET_BYTES = SAID_FRAME_BYTES // 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,10 @@ class Downlink:
 
     def flush_in_s(self) -> float | None:
         """In how long `flush` is due, so that the end of a sentence does not come late; None if nothing is held."""
-        return max(0.0, self.left_s() - FRAME_S) if self._held else None
+        if not self._held:
+            return None
+        quiet = int(np.abs(samples_of(self._held[-_QUIET_BYTES:])).max(initial=0)) < QUIET
+        return max(0.0, self.left_s() - (self._lead_s - LATE_S if quiet else FLUSH_AHEAD_S))
 
     def _ahead_s(self, now: float) -> float:
         if self._started_s is None:

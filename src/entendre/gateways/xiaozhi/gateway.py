@@ -14,7 +14,6 @@ from entendre.core.clock import Clock
 from entendre.core.device import Admission, Admitted, Refused, Unbound, hardware_of, opaque_of
 from entendre.gateways.xiaozhi.binding import BindingPrompt, SayCode
 from entendre.gateways.xiaozhi.connection import Connection, Partner
-from entendre.gateways.xiaozhi.downlink import FRAME_S
 from entendre.gateways.xiaozhi.opus import require_opus
 from entendre.gateways.xiaozhi.peers import quota_address
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings
@@ -57,7 +56,7 @@ def profile_of(admitted: Admitted, settings: XiaozhiSettings) -> DeviceProfile:
         device=record.id,
         language=record.language or settings.language,
         room=record.room,
-        reply_lead_s=settings.lead_packets * FRAME_S,
+        reply_lead_s=settings.reply_lead_s,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FRAME_S = 0.06
+"""Length of the packets that we send."""
 OUTBOX_LIMIT = 256
 """Messages and packets that wait to be sent; a device that leaves more unread is dropped."""
 ALIVE_EVERY_S = 60.0
@@ -39,3 +41,8 @@ class XiaozhiSettings:
     max_connections: int = 10_000
     connections_per_address: int = 64
     bind_prompts: int = 3
+
+    @property
+    def reply_lead_s(self) -> float:
+        """How far ahead of playing a session may give us audio: two frames more than we send, to cut frames from."""
+        return (self.lead_packets + 2) * FRAME_S
