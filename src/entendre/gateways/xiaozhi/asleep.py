@@ -73,7 +73,7 @@ class Asleep:
         """The device told of its tools or its volume."""
         self.profile = profile
         self._conversation.reconfigure(profile)
-        if self._listed is not None and profile.tools:
+        if self._listed is not None:
             self._listed.set()
 
     # From the device

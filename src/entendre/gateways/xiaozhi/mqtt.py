@@ -41,9 +41,6 @@ HOLD_FOR_RINGS_S = 120.0
 """A channel stays open for something that is to ring this soon; later rings are shown to a device that sleeps."""
 SESSION_BYTES = 12
 
-_OWN_ENDS = frozenset({"replaced", "gone"})
-"""Ends of which the device knows, or can't be told."""
-
 
 @dataclass(frozen=True, slots=True)
 class MqttSurroundings:
@@ -176,10 +173,10 @@ class MqttDevice:
             case _:
                 self._told(message, payload)
 
-    def hang_up(self, reason: str) -> None:
-        """End the conversation, and tell the device unless it knows."""
+    def hang_up(self, reason: str, *, silently: bool = False) -> None:
+        """End the conversation, if there is one, and tell the device unless it knows."""
         if self._channel is not None:
-            self._channel.end(reason)
+            self._channel.end(reason, silently=silently)
 
     def ended(self, channel: AudioChannel) -> None:
         """A channel is closed."""
@@ -189,12 +186,12 @@ class MqttDevice:
     def end(self) -> None:
         """The control link is down."""
         self._unwatch()
-        self.hang_up("gone")
+        self.hang_up("gone", silently=True)
         self._sleeping.cancel()
 
     def _hello(self, hello: wire.Hello) -> None:
         """Open a channel. An older one is dead: the device has forgotten it."""
-        self.hang_up("replaced")
+        self.hang_up("replaced", silently=True)
         try:
             self._channel = AudioChannel(self, hello)
         except OverloadedError as error:
@@ -204,7 +201,7 @@ class MqttDevice:
 
     def _goodbye(self, session: str) -> None:
         if self._channel is not None and session in ("", self._channel.session):
-            self._channel.end("closed")
+            self._channel.end("closed", silently=True)
 
     def _told(self, message: wire.DeviceMessage, payload: bytes) -> None:
         if self._channel is not None:
@@ -245,14 +242,16 @@ class AudioChannel:
         finally:
             self._udp.close()
             self._device.ended(self)
-            if (self._ended or reason) not in _OWN_ENDS and self._ended != "closed":
-                self._device.send(wire.goodbye(self.session))
-        extra = {"device": self._device.client.identity.device, "reason": self._ended or reason}
-        log.info("channel ended", extra=extra)
+            self.end(reason)
+        log.info("channel ended", extra={"device": self._device.client.identity.device, "reason": self._ended})
 
-    def end(self, reason: str) -> None:
-        """Have `run` return; the first reason counts."""
-        self._ended = self._ended or reason
+    def end(self, reason: str, *, silently: bool = False) -> None:
+        """Have `run` return, and tell the device unless it knows; the first reason counts."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        if not silently:
+            self._device.send(wire.goodbye(self.session))
         if self.talk is not None:
             self.talk.end(reason)
 
