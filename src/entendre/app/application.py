@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
+from entendre.app.esphome import open_esphome, start_esphome
 from entendre.app.tasks import running, tidy
 from entendre.app.voices import Voices
 from entendre.app.web import start_web
@@ -111,6 +113,14 @@ class App:
     def voice_for(self, language: str) -> Voice | None:
         """The voice of a language."""
         return self.speech.voice_for(language)
+
+    def timers(self) -> tuple[TimerView, ...]:
+        """Every timer of the household, as it is now."""
+        return self._scheduler.timers(datetime.fromtimestamp(self._clock.wall(), UTC))
+
+    async def dismiss_ring(self, ring: str) -> None:
+        """A device silenced what it rang by itself. Raises: StoreError."""
+        await self._scheduler.dismiss(ring)
 
     async def _load_speech(self) -> Speech:
         if self._shared_speech is not None:
@@ -220,6 +230,8 @@ class App:
 
     async def _open_doors(self) -> None:
         """Gateways that hang on the HTTP server offer their routes first; those that dial come last."""
+        esphome = open_esphome(self)
         self.port = await start_web(self)
         await start_wyoming(self)
+        await start_esphome(self, esphome)
         log.info("ready on http://%s:%d", self.settings.server.host, self.port)
