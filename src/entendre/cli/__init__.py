@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("speaker", "entendre.cli.speaker", "be a speaker, with a microphone or a recording"),
     Command("models", "entendre.cli.models", "list, fetch and check models"),
     Command("keys", "entendre.cli.keys", "create, list and revoke API keys"),
+    Command("devices", "entendre.cli.devices", "bind, name and end speakers"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
     Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),
 )

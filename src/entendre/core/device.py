@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from entendre.core.errors import InvalidInputError
+
 MAX_IDENTITY_CHARS = 64
 """Longest Client-Id or serial number taken: a UUID has 36 characters, an eFuse serial 32."""
 MAX_LABEL_CHARS = 100
 """Longest board name, firmware version, language tag or name of a device."""
 
 _HARDWARE = re.compile(r"[0-9a-f]{2}(?:[:_-][0-9a-f]{2}){5}|[0-9a-f]{12}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _OPAQUE = re.compile(r"[A-Za-z0-9._:{}-]{1,64}")
 
 
@@ -124,6 +127,49 @@ class Refused:
 
 
 Admission = Admitted | Unbound | Refused
+
+
+def shown_device(record: DeviceRecord) -> dict[str, object]:
+    """A device as people may see it. Its client id stays here: who knows it could pass for the device."""
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "name": record.name,
+        "room": record.room,
+        "language": record.language,
+        "hardware": record.hardware,
+        "serial": record.serial,
+        "attested": record.attested,
+        "board": record.board,
+        "firmware": record.firmware,
+        "bound_at_s": record.bound_at_s,
+        "bound_by": record.bound_by,
+        "last_seen_at_s": record.last_seen_at_s,
+        "revoked_at_s": record.revoked_at_s,
+    }
+
+
+def shown_pending(pending: PendingDevice) -> dict[str, object]:
+    """A device that waits, without its code: who binds it has to have read that from the device."""
+    return {
+        "id": pending.id,
+        "kind": pending.kind,
+        "hardware": pending.hardware,
+        "serial": pending.serial,
+        "board": pending.board,
+        "firmware": pending.firmware,
+        "created_at_s": pending.created_at_s,
+        "expires_at_s": pending.expires_at_s,
+        "rebinds": pending.rebinds,
+    }
+
+
+def language_of(text: str) -> str:
+    """A language tag, empty for none. Raises: InvalidInputError."""
+    stripped = text.strip()
+    if stripped and not _LANGUAGE.fullmatch(stripped):
+        raise InvalidInputError("A language is a tag such as en or pt-BR.")
+    return stripped
 
 
 def hardware_of(text: str) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from entendre.web import devices
 from entendre.web.announcements import announce
 from entendre.web.answers import ask, healthz, models, readyz
 from entendre.web.discretion import be_discreet
@@ -45,6 +46,10 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("POST", "/v1/audio/speech", speak),
         Route("POST", "/v1/ask", ask),
         Route("POST", "/v1/announcements", announce),
+        Route("GET", "/v1/devices", devices.listed),
+        Route("POST", "/v1/devices", devices.bind),
+        Route("PATCH", "/v1/devices/{id}", devices.change),
+        Route("DELETE", "/v1/devices/{id}", devices.forget),
     )
 
 

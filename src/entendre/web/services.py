@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from entendre.ports import Recognizer, Voice
+from entendre.ports import DeviceBook, Recognizer, Voice
 
 MIB = 1024 * 1024
 
@@ -115,6 +115,9 @@ class WebServices:
     ask: Ask
     verify_key: Callable[[str], Awaitable[object | None]]
     announce: Announce | None = None
+    devices: DeviceBook | None = None
+    room_named: Callable[[str], str] = str
+    """The id of the room that goes by a name. Raises: InvalidInputError."""
     realtime: SocketRoute | None = None
     require_key: bool = False
     language: str = "en"

@@ -49,7 +49,7 @@ def base_of_url(url: str) -> Base:
     match = _HOST.fullmatch(parts.netloc)
     if parts.scheme not in ("http", "https") or match is None or parts.path not in ("", "/"):
         raise ConfigurationError(
-            "xiaozhi.public_url is http:// or https://, a host name or IPv4 address, and perhaps a port; nothing more."
+            "server.public_url is http:// or https://, a host name or IPv4 address, and perhaps a port; nothing more."
         )
     return Base(match[1], int(match[2]) if match[2] else None, parts.scheme == "https")
 
