@@ -14,6 +14,7 @@ from entendre.app.tasks import running, tidy
 from entendre.app.voices import Voices
 from entendre.app.web import start_web
 from entendre.app.wyoming import start_wyoming
+from entendre.app.xiaozhi import open_xiaozhi
 from entendre.config import Settings
 from entendre.core.clock import Clock
 from entendre.core.errors import StoreError
@@ -37,6 +38,7 @@ from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, load_speech, voice_for
 from entendre.store.database import Database
+from entendre.store.devices import Devices
 from entendre.store.keys import ApiKeys
 from entendre.store.lock import sole_server
 from entendre.store.sqlite import SqliteStore
@@ -61,7 +63,7 @@ class App:
         self.port: int | None = None
         self._listen = listen
         self._shared_speech = speech
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self.stack = AsyncExitStack()
         self.hub = Hub()
         self.missing: list[str] = ["starting"]
@@ -73,6 +75,7 @@ class App:
         self.household: LiveHousehold
         self.planner: Planner
         self.keys: ApiKeys
+        self.devices: Devices
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -114,9 +117,14 @@ class App:
         """The voice of a language."""
         return self.speech.voice_for(language)
 
+    @property
+    def zone(self) -> str:
+        """The IANA name of the home's time zone."""
+        return self._scheduler.time_zone
+
     def timers(self) -> tuple[TimerView, ...]:
         """Every timer of the household, as it is now."""
-        return self._scheduler.timers(datetime.fromtimestamp(self._clock.wall(), UTC))
+        return self._scheduler.timers(datetime.fromtimestamp(self.clock.wall(), UTC))
 
     async def dismiss_ring(self, ring: str) -> None:
         """A device silenced what it rang by itself. Raises: StoreError."""
@@ -134,15 +142,16 @@ class App:
         self._take_data_dir()
         database = await asyncio.to_thread(Database, settings.database_file)
         self.stack.push_async_callback(database.close)
-        self._store = SqliteStore(database, self._clock, settings.server.region)
-        self.keys = ApiKeys(database, self._clock, settings.server.region)
+        self._store = SqliteStore(database, self.clock, settings.server.region)
+        self.keys = ApiKeys(database, self.clock, settings.server.region)
+        self.devices = Devices(database, self.clock, settings.server.region)
         self.stack.push_async_callback(self.keys.close)
         if self._listen:
             check_bind(settings.server.host, await self.keys.any_active())
         home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
         self._graph = HomeGraph(home)
         zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
-        self._scheduler = Scheduler(self._store, self._clock, zone, settings.server.region)
+        self._scheduler = Scheduler(self._store, self.clock, zone, settings.server.region)
         await self._scheduler.load()
         self._lists = Lists(self._store, self._graph.set_lists)
         await self._lists.load()
@@ -165,7 +174,7 @@ class App:
         speech, settings = self.speech, self.settings
         self.household = LiveHousehold(
             store=self._store,
-            clock=self._clock,
+            clock=self.clock,
             graph=self._graph,
             scheduler=self._scheduler,
             lists=self._lists,
@@ -173,7 +182,7 @@ class App:
             rings_on=self.hub.rings_on,
         )
         self.assistant = Assistant(
-            clock=self._clock,
+            clock=self.clock,
             recognizer=speech.recognizer or NoEars(),
             draft_recognizer=speech.draft_recognizer,
             voices=Voices(speech),
@@ -185,7 +194,7 @@ class App:
             busy=speech.pool.load,
             new_id=new_id,
             voice_named=lambda name, language: voice_for([v for v in speech.voices if v.name == name], language),
-            arbiter=Arbiter(self._clock.monotonic) if settings.home.one_answers else None,
+            arbiter=Arbiter(self.clock.monotonic) if settings.home.one_answers else None,
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
         self.hub.attach(self.assistant)
@@ -230,6 +239,7 @@ class App:
 
     async def _open_doors(self) -> None:
         """Gateways that hang on the HTTP server offer their routes first; those that dial come last."""
+        await open_xiaozhi(self)
         esphome = open_esphome(self)
         self.port = await start_web(self)
         await start_wyoming(self)

@@ -1,0 +1,105 @@
+"""xiaozhi devices: their WebSocket, and the HTTP that they ask at boot, on the HTTP server."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from entendre.app.tasks import running
+from entendre.core.device import Admitted
+from entendre.core.errors import ConfigurationError, MissingExtraError
+from entendre.web.services import Door
+from entendre.wire.mcp import Vision
+
+if TYPE_CHECKING:
+    from entendre.app.application import App
+    from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+
+log = logging.getLogger(__name__)
+
+WAKE_WORDS = "wake_words.txt"
+
+
+async def open_xiaozhi(app: App) -> None:
+    """Offer the routes that devices need, before the HTTP server starts. Raises: ConfigurationError."""
+    if not app.settings.xiaozhi.enabled:
+        return
+    try:
+        from entendre.gateways.xiaozhi.opus import require_opus
+
+        require_opus()
+    except MissingExtraError as error:
+        log.info("no xiaozhi devices: %s", error.public_message)
+        return
+    _offer(app)
+    await app.stack.enter_async_context(running(app.devices.run(), "devices"))
+
+
+def _offer(app: App) -> None:
+    from entendre.gateways.xiaozhi.addresses import WEBSOCKET_PATH, base_of_request, base_of_url
+    from entendre.gateways.xiaozhi.firmware import FirmwareShelf
+    from entendre.gateways.xiaozhi.gateway import Surroundings, XiaozhiGateway
+    from entendre.gateways.xiaozhi.ota import OtaEndpoint, OtaSettings
+    from entendre.gateways.xiaozhi.routes import device_routes
+    from entendre.gateways.xiaozhi.vision import VisionEndpoint
+
+    settings, key = app.settings, secrets.token_bytes(32)
+    public = base_of_url(settings.server.public_url) if settings.server.public_url else None
+    folder = settings.xiaozhi.firmware_dir
+    firmware = FirmwareShelf(folder, key, app.clock, app.devices) if folder is not None else None
+    pictures = VisionEndpoint(app.devices, key, app.clock)
+
+    def vision(request: web.Request, admitted: Admitted) -> Vision:
+        offer = pictures.offer(admitted.record, base_of_request(request, public))
+        return Vision(offer.url, offer.token)
+
+    def say_code(code: str, language: str) -> str:
+        return app.planner.phrase("bind_device", language, code=", ".join(code))
+
+    gateway = XiaozhiGateway(
+        app.hub,
+        app.devices,
+        app.clock,
+        gateway_settings(app),
+        Surroundings(app.voice_for, say_code, vision, lambda device: next_ring_s(app, device)),
+    )
+    ota_settings = OtaSettings(public, zone=app.zone, framing=_framing(settings.xiaozhi.framing))
+    ota = OtaEndpoint(app.devices, app.clock, ota_settings, firmware)
+    doors = [Door(each.method, each.path, each.handler) for each in device_routes(ota, firmware, pictures)]
+    paths = (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/"))
+    app.doors += [*doors, *(Door("GET", path, gateway.handle, gateway.close) for path in paths)]
+
+
+def gateway_settings(app: App) -> XiaozhiSettings:
+    """The settings of every transport of xiaozhi devices."""
+    from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+
+    chosen = app.settings.xiaozhi
+    return XiaozhiSettings(
+        language=app.settings.server.language,
+        wake_words=(*_known_wake_words(), *chosen.wake_words),
+        idle_s=chosen.idle_s,
+        hold_for_rings_s=chosen.hold_for_rings_s,
+        max_connections=app.settings.limits.connections,
+    )
+
+
+def next_ring_s(app: App, device: str) -> float | None:
+    """Seconds until a timer of this device rings."""
+    timers = (timer for timer in app.timers() if timer.device == device and not timer.paused)
+    return min((timer.remaining_s for timer in timers), default=None)
+
+
+def _known_wake_words() -> tuple[str, ...]:
+    lines = resources.files("entendre.gateways.xiaozhi").joinpath(WAKE_WORDS).read_text("utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _framing(version: int) -> int:
+    if version not in (1, 2, 3):
+        raise ConfigurationError("xiaozhi.framing is 1, 2 or 3.")
+    return version
