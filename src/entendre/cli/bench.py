@@ -38,8 +38,12 @@ def add_parser(subparsers: Any) -> None:
     storm = kinds.add_parser("storm", help="memory under bad peers that come and go")
     storm.add_argument("--minutes", type=float, default=10.0)
     store = kinds.add_parser("store", help="reads and writes of the database")
+    fuzz = kinds.add_parser("fuzz", help="damaged bytes for every codec: none may raise, none may grow")
+    fuzz.add_argument("--inputs", type=int, default=1_000_000, metavar="N", help="for each codec (default 1000000)")
+    fuzz.add_argument("--codec", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    fuzz.add_argument("--seed", type=int, default=1, help="of chance (default 1)")
     whole = kinds.add_parser("all", help="all of these, briefly")
-    for each in (gap, load, idle, storm, understand, store, whole):
+    for each in (gap, load, idle, storm, understand, store, fuzz, whole):
         each.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             _print_report(kind, reports[kind])
     if args.json:
         print(json.dumps(reports if args.kind == "all" else reports[args.kind], ensure_ascii=False))
-    return 0
+    return 1 if any(report.get("raised") for report in reports.values()) else 0
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
@@ -96,6 +100,12 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
         from entendre.bench.storm import StormOptions, measure_storm
 
         return _run(measure_storm(StormOptions(args.minutes), _show))
+    if kind == "fuzz":
+        from entendre.bench.fuzz import FuzzOptions, measure_fuzz
+        from entendre.bench.machine import describe_machine
+
+        given = FuzzOptions(args.inputs, tuple(args.codec), args.seed)
+        return {"machine": describe_machine()} | measure_fuzz(given, _show)
     return _timed(kind)
 
 
