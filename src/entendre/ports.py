@@ -100,6 +100,19 @@ class Voice(Protocol):
         ...
 
 
+class MediaSource(Protocol):
+    """Fetches and decodes stations and files."""
+
+    rate_hz: int
+
+    def open(self, url: str, *, from_s: float = 0.0) -> AsyncIterator[bytes]:
+        """Mono PCM16 at `rate_hz`, in pieces of a fraction of a second, as fast as they are taken.
+
+        `from_s` is where a recording begins; a broadcast has no such place. Raises: MediaError.
+        """
+        ...
+
+
 class VadStream(Protocol):
     """Voice activity of one stream, cheap enough to run on the event loop."""
 

@@ -85,6 +85,27 @@ class UnavailableError(ActionError):
     code: ClassVar[str] = "unavailable"
 
 
+class NothingPlaysError(ActionError):
+    """Nothing plays here that could be paused, resumed or stopped."""
+
+    code: ClassVar[str] = "nothing_plays"
+    retryable: ClassVar[bool] = False
+
+
+class UnknownMediaError(ActionError):
+    """This speaker does not know what to play, or cannot."""
+
+    code: ClassVar[str] = "unknown_media"
+    retryable: ClassVar[bool] = False
+
+
+class MediaError(EntendreError):
+    """A station or a file cannot be fetched or decoded."""
+
+    code: ClassVar[str] = "media_failed"
+    retryable: ClassVar[bool] = True
+
+
 class OverloadedError(EntendreError):
     """A bounded queue is full; the caller should slow down and try again."""
 

@@ -75,7 +75,7 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """The speaker that was spoken to. `tool_definitions` says more about some of `tools`."""
+    """The speaker that was spoken to. `tool_definitions` says more about some of `tools`; `media` is what plays."""
 
     id: str = ""
     room: str | None = None
@@ -85,6 +85,7 @@ class DeviceView:
     speaking: bool = False
     tools: tuple[str, ...] = ()
     tool_definitions: tuple[ToolDefinition, ...] = ()
+    media: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

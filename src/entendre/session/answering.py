@@ -11,7 +11,7 @@ from typing import Any
 
 from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
 from entendre.core.audio import Samples
-from entendre.core.errors import EntendreError, OverloadedError
+from entendre.core.errors import EntendreError, MediaError, OverloadedError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
@@ -22,6 +22,7 @@ from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer, Effects
 from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
+from entendre.session.media import Media
 from entendre.session.rings import Rings
 from entendre.session.speaking import Playback, Prepared, Sound, begun, play
 from entendre.session.tones import ring_tone
@@ -62,7 +63,12 @@ class Answering:
     link: api.DeviceLink
     post: Callable[[ev.TurnEvent], None]
     stream_s: Callable[[], float]
+    wake: Callable[[], None]
+    """Called when something is to be sounded unasked."""
     rings: Rings = field(init=False)
+    media: Media = field(init=False)
+    plays_media: bool = False
+    """What sounds now is media, which makes way for everything else."""
     lost: EntendreError | None = None
     """Why the client can't be told anything any more; the conversation ends of it."""
     _committer: Committer = field(init=False)
@@ -77,7 +83,8 @@ class Answering:
     def __post_init__(self) -> None:
         self.rings = Rings(self.assistant.clock)
         self._announcements = Waiting(self.assistant.limits.announcements)
-        self._committer = Committer(self.assistant, self.link)
+        self.media = Media(self.assistant.media, self.wake)
+        self._committer = Committer(self.assistant, self.link, self.media)
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
 
@@ -144,9 +151,17 @@ class Answering:
             return False
         elif self._announcements.due(self.assistant.clock.monotonic()):
             self._begin(self._unasked(self._announcements.take()))
+        elif self.media.due():
+            self._begin(self._play_media())
         else:
             return False
         return True
+
+    def something_waits(self) -> bool:
+        """Whether something is to be said that media makes way for."""
+        return bool(self.rings.news or self.rings.sounding() or self._typed) or (
+            not self.rings.current() and self._announcements.due(self.assistant.clock.monotonic())
+        )
 
     async def stop(self, *, interrupted: bool) -> None:
         """Stop what is being prepared or said; actions that were committed are finished all the same."""
@@ -154,6 +169,8 @@ class Answering:
         turn, self._turn = self._turn, None
         if task is None or task.done():
             return
+        if self.plays_media:
+            self.media.interrupted(by_hand=not interrupted)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         if turn is not None and turn.record is not None:
@@ -167,6 +184,7 @@ class Answering:
 
     async def close(self) -> None:
         """The connection is gone."""
+        self.media.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -194,6 +212,8 @@ class Answering:
             if turn is not None and turn.prepared is not None:
                 await turn.prepared.discard()
         self._turn = None
+        if turn is not None:
+            self.media.turn_over()
         self.post(ev.ReplyDone(expects_reply=turn.expects_reply if turn is not None else bool(self.rings.current())))
 
     async def _fail(self, turn: Turn | None, code: str, message: str) -> None:
@@ -356,6 +376,21 @@ class Answering:
         sound = self._sound(announcement.text, language=announcement.language)
         await self._play(sound, "", expects_reply=False)
 
+    async def _play_media(self) -> None:
+        """Sound it until it ends or is interrupted; a stream that breaks is told."""
+        self.plays_media, name = True, self.media.name
+        try:
+            await self._play(self.media.sound(), "", expects_reply=False)
+            self.media.stop()
+        except MediaError:
+            self.media.stop()
+            self.plays_media = False
+            await self._end_playback(interrupted=False)
+            said = self.assistant.planner.phrase(MediaError.code, self.profile.language, name=name)
+            await self._play(self._sound(said), "", expects_reply=False)
+        finally:
+            self.plays_media = False
+
     async def _tell_rings(self) -> None:
         news, self.rings.news = self.rings.news, []
         for change, ring in news:
@@ -391,7 +426,9 @@ class Answering:
             id=profile.device,
             room=self.room,
             volume=profile.volume,
-            speaking=self._playback is not None and not self._playback.ended,
+            speaking=self._playback is not None and not self._playback.ended and not self.plays_media,
+            playing=self.media.playing,
+            media=self.media.name if self.media.loaded else None,
             tools=profile.tools,
             tool_definitions=profile.tool_definitions,
         )

@@ -11,7 +11,7 @@ from entendre.core.actions import Action, CallDeviceTool
 from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
-from entendre.ports import Recognizer, Vad, Voice, WakeWord
+from entendre.ports import MediaSource, Recognizer, Vad, Voice, WakeWord
 from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.arbiter import Arbiter
 
@@ -167,6 +167,8 @@ class Assistant:
     """The voice of a name, if it is installed and speaks a language."""
     arbiter: Arbiter | None = None
     """Lets one speaker of the home answer; without it each one that hears does."""
+    media: MediaSource | None = None
+    """Plays stations on speakers that are streamed to; without it only devices that fetch for themselves play."""
     limits: Limits = field(default_factory=Limits)
     keeper: Keeper = field(default_factory=Keeper)
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from entendre.core import actions as act
-from entendre.core.errors import ActionError, EntendreError
+from entendre.core.errors import ActionError, EntendreError, NothingPlaysError, UnknownMediaError
 from entendre.core.plan import Plan
 from entendre.session.announcing import Announcement, Audience, announce
 from entendre.session.api import DeviceLink
 from entendre.session.assistant import Assistant
+from entendre.session.media import Media
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,6 @@ DEVICE_ACTIONS = (
     act.SetVolume,
     act.AdjustVolume,
     act.SetMuted,
-    act.ControlMedia,
     act.CallDeviceTool,
 )
 DURABLE_ACTIONS = (
@@ -53,6 +53,7 @@ class Committer:
 
     assistant: Assistant
     link: DeviceLink
+    media: Media | None = None
 
     async def durable(self, plan: Plan, *, turn: str, device: str, language: str) -> list[EntendreError]:
         """Do what must be on disk before anything is acknowledged; the errors of what failed."""
@@ -88,7 +89,11 @@ class Committer:
     async def _one(self, action: act.Action, *, turn: str, index: int, device: str, language: str) -> str:
         """Do one action; what a device's tool answered."""
         if isinstance(action, act.StopSpeaking):
+            if self.media is not None:
+                self.media.stop()
             await self.link.perform(action)
+        elif isinstance(action, act.ControlMedia) and action.appliance is None:
+            await self._play(action)
         elif isinstance(action, DEVICE_ACTIONS):
             done = await self.link.perform(action)
             if done is False:
@@ -99,6 +104,22 @@ class Committer:
         else:
             await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)
         return ""
+
+    async def _play(self, action: act.ControlMedia) -> None:
+        """What plays here comes first, then what the device can do itself, then what can be streamed to it."""
+        media = self.media
+        changes = {"pause": media.pause, "resume": media.resume, "stop": media.stop} if media is not None else {}
+        if media is not None and action.query is None and action.url is None:
+            changes["play"] = media.resume
+        if action.command in changes and changes[action.command]():
+            return
+        if await self.link.perform(action) is not False:
+            return
+        if action.command != "play":
+            raise NothingPlaysError(detail=f"nothing to {action.command}")
+        if action.url is None or media is None or not media.available:
+            raise UnknownMediaError(detail="no station, or no way to stream it")
+        media.play(action.query or "", action.url)
 
     async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str, language: str) -> None:
         announcement = Announcement(action.text, language)

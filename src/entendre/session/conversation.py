@@ -91,7 +91,9 @@ class LiveConversation:
         self._turn: OpenTurn | None = None
         self._woken: tuple[float, bool] | None = None
         self._drafts = Drafts(assistant, self._post_inside)
-        self._answering = Answering(assistant, profile, self._emit, link, self._post_inside, self._stream_s)
+        self._answering = Answering(
+            assistant, profile, self._emit, link, self._post_inside, self._stream_s, self._awake.set
+        )
 
     # -- the gateway's side ------------------------------------------------------------------------------------------
 
@@ -222,7 +224,7 @@ class LiveConversation:
         if not isinstance(self._inbox[0], bytes):
             return False
         if self._state.mode is ListenMode.MANUAL:
-            return self._state.phase is Phase.BUSY
+            return self._state.phase is Phase.BUSY and not self._answering.plays_media
         working = self._state.phase is Phase.HEARING and draft is not None and draft.understood is None
         return working and HOUSE_FORMAT.seconds(self._waiting_bytes) > BURST_S
 
@@ -250,6 +252,8 @@ class LiveConversation:
 
     async def _hear(self, pcm16: bytes) -> None:
         before_s = self._buffer.end_s
+        if self._state.mode is ListenMode.MANUAL:
+            await self._make_way()
         if self._state.phase is Phase.IDLE and self._state.mode is ListenMode.MANUAL:
             await self._step(ev.ListeningRequested(before_s))
         self._buffer.append(pcm16)
@@ -324,6 +328,8 @@ class LiveConversation:
             await self._show_partial(event)
         if isinstance(event, ev.ReplyDone):
             self._woken = None
+        if isinstance(event, ev.ListeningRequested):
+            await self._make_way()
         self._state, actions = step(self._state, event, self._assistant.clock.monotonic())
         for action in actions:
             await self._do(action)
@@ -343,6 +349,8 @@ class LiveConversation:
             case do.StopReply():
                 await self._answering.stop(interrupted=action.reason != "cancelled")
             case do.EndListening():
+                if action.reason == "no_speech":
+                    self._answering.media.turn_over()
                 await self._emit(ListeningEnded(action.reason))
 
     async def _start_turn(self, action: do.StartTurn) -> None:
@@ -399,6 +407,8 @@ class LiveConversation:
 
     async def _speak_up(self) -> bool:
         """Begin a typed turn, a ring or an announcement if one waits and nobody speaks; whether one began."""
+        if self._answering.something_waits():
+            await self._make_way()
         busy = self._state.phase is Phase.BUSY
         if self._answering.typed_waits():
             if busy or self._state.phase is Phase.HEARING:
@@ -413,3 +423,11 @@ class LiveConversation:
             return False
         await self._step(ev.ReplyBegan())
         return True
+
+    async def _make_way(self) -> None:
+        """Interrupt media for whatever comes now."""
+        if self._answering.plays_media and self._state.phase is Phase.BUSY:
+            woken = self._woken
+            await self._answering.stop(interrupted=True)
+            await self._step(ev.ReplyDone())
+            self._woken = woken

@@ -12,7 +12,7 @@ import numpy as np
 
 from entendre.core.actions import Action, CallDeviceTool
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
-from entendre.core.errors import ActionError
+from entendre.core.errors import ActionError, MediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.ports import Transcript, WakeDetection
@@ -201,6 +201,30 @@ class Ledger:
 
     async def report_missed(self, rings: Sequence[MissedRing]) -> None:
         self.unheard = [ring for ring in self.unheard if ring not in rings]
+
+
+@dataclass
+class Stations:
+    """Streams that go on for as long as they are told to; a number is how many seconds they last."""
+
+    lasts_s: dict[str, float] = field(default_factory=dict)
+    rate_hz: int = 24_000
+    opened: list[tuple[str, float]] = field(default_factory=list)
+    closed: int = 0
+    broken_after_s: float | None = None
+
+    async def open(self, url: str, *, from_s: float = 0.0) -> AsyncIterator[bytes]:
+        self.opened.append((url, from_s))
+        at_s = from_s
+        try:
+            while at_s < self.lasts_s.get(url, 1e9):
+                if self.broken_after_s is not None and at_s >= self.broken_after_s:
+                    raise MediaError("The station has gone silent.")
+                await asyncio.sleep(0.01)
+                yield bytes(2 * self.rate_hz // 10)
+                at_s += 0.1
+        finally:
+            self.closed += 1
 
 
 class Nobody:
