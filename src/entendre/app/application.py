@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+from entendre.app.devices import open_devices
 from entendre.app.esphome import open_esphome, start_esphome
 from entendre.app.tasks import running, tidy
 from entendre.app.voices import Voices
@@ -18,6 +19,7 @@ from entendre.app.xiaozhi import open_xiaozhi
 from entendre.config import Settings
 from entendre.core.clock import Clock
 from entendre.core.errors import StoreError
+from entendre.core.home import Room
 from entendre.core.plan import TimerView
 from entendre.home.demo import demo_home
 from entendre.home.document import load_home
@@ -122,6 +124,10 @@ class App:
         """The IANA name of the home's time zone."""
         return self._scheduler.time_zone
 
+    def rooms(self) -> tuple[Room, ...]:
+        """The rooms of the home, those that its brokers announced too."""
+        return self._graph.snapshot().rooms
+
     def timers(self) -> tuple[TimerView, ...]:
         """Every timer of the household, as it is now."""
         return self._scheduler.timers(datetime.fromtimestamp(self.clock.wall(), UTC))
@@ -144,7 +150,7 @@ class App:
         self.stack.push_async_callback(database.close)
         self._store = SqliteStore(database, self.clock, settings.server.region)
         self.keys = ApiKeys(database, self.clock, settings.server.region)
-        self.devices = Devices(database, self.clock, settings.server.region)
+        self.devices = open_devices(settings, database, self.clock)
         self.stack.push_async_callback(self.keys.close)
         if self._listen:
             check_bind(settings.server.host, await self.keys.any_active())

@@ -15,6 +15,7 @@ from entendre.core.errors import ConfigurationError
 from entendre.core.plan import DeviceView
 from entendre.gateways.realtime.gateway import RealtimeGateway
 from entendre.gateways.realtime.settings import RealtimeSettings
+from entendre.home.rooms import room_named
 from entendre.ports import Recognizer, Voice
 from entendre.session.text import answer_text
 from entendre.web.guard import presented_key
@@ -69,6 +70,8 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
         ask=partial(_ask, app),
         announce=partial(say_in_home, app),
         verify_key=app.keys.verify,
+        devices=app.devices,
+        room_named=lambda name: room_named(app.rooms(), name),
         realtime=realtime,
         require_key=_needs_key(app),
         language=settings.server.language,

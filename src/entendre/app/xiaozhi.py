@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from entendre.app.devices import vision_of
 from entendre.app.tasks import running
 from entendre.core.device import Admitted
 from entendre.core.errors import ConfigurationError, MissingExtraError
@@ -51,7 +52,7 @@ def _offer(app: App) -> None:
     public = base_of_url(settings.server.public_url) if settings.server.public_url else None
     folder = settings.xiaozhi.firmware_dir
     firmware = FirmwareShelf(folder, key, app.clock, app.devices) if folder is not None else None
-    pictures = VisionEndpoint(app.devices, key, app.clock)
+    pictures = VisionEndpoint(app.devices, key, app.clock, vision_of(settings))
 
     def vision(request: web.Request, admitted: Admitted) -> Vision:
         offer = pictures.offer(admitted.record, base_of_request(request, public))

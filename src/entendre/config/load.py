@@ -114,6 +114,8 @@ def _check(settings: Settings) -> None:
         "speech.threads": (settings.speech.threads, 0),
         "speech.reply_cache_memory_mb": (settings.speech.reply_cache_memory_mb, 0),
         "speech.reply_cache_disk_mb": (settings.speech.reply_cache_disk_mb, 0),
+        "xiaozhi.unbound_per_address": (settings.xiaozhi.unbound_per_address, 1),
+        "xiaozhi.token_days": (settings.xiaozhi.token_days, 0),
         "limits.connections": (settings.limits.connections, 1),
         "limits.utterance_s": (settings.limits.utterance_s, 1),
         "limits.inference_queue": (settings.limits.inference_queue, 1),

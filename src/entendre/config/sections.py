@@ -100,6 +100,28 @@ class XiaozhiSettings:
     )
     framing: int = _setting(3, "Binary framing that devices are told to use: 1, 2 or 3.")
     firmware_dir: Path | None = _setting(None, "Folder of firmware, `<board>/<version>.bin`; unset offers none.")
+    unbound_per_address: int = _setting(16, "Devices of one IP address that may wait to be bound at once.")
+    token_days: float = _setting(
+        0.0, "Life of a device's token, days; 0 is until its successor is used. Devices ask for one at boot only."
+    )
+    vision_url: str = _setting(
+        "", "OpenAI-compatible server that looks at devices' photos, `https://…/v1`; empty is none."
+    )
+    vision_model: str = _setting("gpt-4o-mini", "Model name sent to that server.")
+    vision_key: str = _setting("", "Bearer key of that server.", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMqttSettings:
+    """The MQTT endpoint that devices connect to (docs/mqtt.md); it is no broker of the home."""
+
+    port: int = _setting(0, "TCP port for MQTT without TLS, usually 1883; 0 is off. Passwords are readable there.")
+    tls_port: int = _setting(8883, "TCP port for MQTT with TLS; used once there is a certificate. 0 is off.")
+    certificate: Path | None = _setting(None, "PEM file with the certificate chain of `tls_port`.")
+    certificate_key: Path | None = _setting(None, "PEM file with that certificate's private key.")
+    host: str | None = _setting(None, "Address of these ports and of `udp_port`; unset is `server.host`.")
+    udp_port: int = _setting(8884, "UDP port for the audio of xiaozhi speakers that connect by MQTT.")
+    xiaozhi: bool = _setting(True, "Have xiaozhi speakers connect by MQTT instead of WebSocket while it is on.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +181,7 @@ class Settings:
     home: HomeSettings = field(default_factory=HomeSettings)
     wyoming: WyomingSettings = field(default_factory=WyomingSettings)
     xiaozhi: XiaozhiSettings = field(default_factory=XiaozhiSettings)
+    device_mqtt: DeviceMqttSettings = field(default_factory=DeviceMqttSettings)
     esphome: EspHomeSettings = field(default_factory=EspHomeSettings)
     skills: SkillSettings = field(default_factory=SkillSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
@@ -186,6 +209,7 @@ SECTIONS: dict[str, Any] = {
     "home": HomeSettings,
     "wyoming": WyomingSettings,
     "xiaozhi": XiaozhiSettings,
+    "device_mqtt": DeviceMqttSettings,
     "esphome": EspHomeSettings,
     "skills": SkillSettings,
     "limits": LimitSettings,
