@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
-from entendre.ports import Cancelled, RecognizerEngine, Transcript, Vad
+from entendre.ports import Cancelled, InferenceCancelled, RecognizerEngine, Transcript, Vad
+from entendre.speech.pool import TogetherEngine
 
 SPEECH_PROBABILITY = 0.25
 SPEECH_FRAMES = 3
@@ -33,6 +34,21 @@ class SpokenOnly:
             return Transcript("", language, confidence=0.0, no_speech=1.0 - likeliest)
         return self._engine.recognize(audio, language=language, hints=hints, thorough=thorough, cancelled=cancelled)
 
+    def recognize_together(
+        self, audios: Sequence[Samples], *, language: str, cancelled: Sequence[Cancelled]
+    ) -> list[Transcript | None]:
+        """As `recognize` for each; those in which nobody spoke cost nothing more."""
+        likeliest = [self._speech(audio) for audio in audios]
+        found: list[Transcript | None] = [
+            Transcript("", language, confidence=0.0, no_speech=1.0 - likely) for likely in likeliest
+        ]
+        spoken = [index for index, likely in enumerate(likeliest) if likely >= SPEECH_PROBABILITY]
+        wanted = [cancelled[index] for index in spoken]
+        heard = recognize_together(self._engine, [audios[index] for index in spoken], language, wanted)
+        for index, transcript in zip(spoken, heard, strict=True):
+            found[index] = transcript
+        return found
+
     def _speech(self, audio: Samples) -> float:
         """The probability that the likeliest few frames all reach."""
         stream = self._vad.open()
@@ -44,3 +60,18 @@ class SpokenOnly:
             if best[-1] >= SPEECH_PROBABILITY:
                 break
         return best[-1]
+
+
+def recognize_together(
+    engine: RecognizerEngine, audios: Sequence[Samples], language: str, cancelled: Sequence[Cancelled]
+) -> list[Transcript | None]:
+    """Several utterances by an engine: at once where it can, else one after another."""
+    if len(audios) > 1 and isinstance(engine, TogetherEngine):
+        return engine.recognize_together(audios, language=language, cancelled=cancelled)
+    found: list[Transcript | None] = []
+    for audio, unwanted in zip(audios, cancelled, strict=True):
+        try:
+            found.append(engine.recognize(audio, language=language, cancelled=unwanted))
+        except InferenceCancelled:
+            found.append(None)
+    return found

@@ -14,10 +14,12 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from entendre.core.audio import Samples
+from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import OverloadedError
 from entendre.ports import INFERENCE_OWNER, Cancelled, InferenceCancelled, RecognizerEngine, Transcript, VoiceEngine
 
@@ -41,13 +43,56 @@ class Urgency(IntEnum):
     """The rest of a reply that is already being heard, and second opinions."""
 
 
+MOST_TOGETHER = 4
+LENGTHS_APART_S = 2.0
+"""Utterances that are recognised together are padded to the longest."""
+LONGEST_TOGETHER_S = 12.0
+
+
+@runtime_checkable
+class TogetherEngine(Protocol):
+    """A recognizer engine for which several utterances at once are cheaper than one after another."""
+
+    def recognize_together(
+        self, audios: Sequence[Samples], *, language: str, cancelled: Sequence[Cancelled]
+    ) -> list[Transcript | None]:
+        """Transcribe utterances of about the same length; None for each that nobody wants any more.
+
+        Raises: RecognitionError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What a recognition is asked for, so that others which wait can be done with it."""
+
+    engine: TogetherEngine
+    audio: Samples
+    language: str
+
+    def fits(self, other: Utterance) -> bool:
+        """Whether both can be recognised at once."""
+        apart_s = abs(len(self.audio) - len(other.audio)) / HOUSE_RATE_HZ
+        same = self.engine is other.engine and self.language == other.language
+        return same and apart_s <= LENGTHS_APART_S
+
+
 class Job(Generic[T]):
     """One piece of work in the pool. Await `outcome`; `cancel` when nobody wants it any more."""
 
-    def __init__(self, work: Callable[[Cancelled], T], urgency: Urgency, owner: str, drop: Callable[[Job[T]], None]):
+    def __init__(
+        self,
+        work: Callable[[Cancelled], T],
+        urgency: Urgency,
+        owner: str,
+        drop: Callable[[Job[T]], None],
+        utterance: Utterance | None = None,
+    ):
         self.work = work
         self.urgency = urgency
         self.owner = owner
+        self.utterance = utterance
         self.outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._drop = drop
         self._unwanted = threading.Event()
@@ -68,9 +113,17 @@ class Job(Generic[T]):
         try:
             result = self.work(self._unwanted.is_set)
         except BaseException as error:  # noqa: BLE001 - a task root: the waiting task gets every error
-            self._deliver(self._fail, error)
+            self.fail(error)
         else:
-            self._deliver(self._finish, result)
+            self.finish(result)
+
+    def finish(self, result: T) -> None:
+        """Hand over what was done for it by somebody else's thread."""
+        self._deliver(self._finish, result)
+
+    def fail(self, error: BaseException) -> None:
+        """Hand over why it could not be done."""
+        self._deliver(self._fail, error)
 
     def _deliver(self, call: Callable[[Any], None], value: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits
@@ -128,9 +181,14 @@ class InferencePool:
         self._load, self._asked_at_s = self._load + weight * (present - self._load), now_s
         return max(present, self._load)
 
-    def submit(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> Job[T]:
-        """Queue work from the event loop; never blocks. Raises: OverloadedError."""
-        job = Job(work, urgency, INFERENCE_OWNER.get(), self._drop)
+    def submit(
+        self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL, utterance: Utterance | None = None
+    ) -> Job[T]:
+        """Queue work from the event loop; never blocks. `utterance`: what the work recognises, if that is all.
+
+        Raises: OverloadedError.
+        """
+        job = Job(work, urgency, INFERENCE_OWNER.get(), self._drop, utterance)
         with self._ready:
             if self._closed:
                 raise OverloadedError("The server is stopping.")
@@ -142,9 +200,11 @@ class InferencePool:
             self._ready.notify()
         return job
 
-    async def run(self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL) -> T:
+    async def run(
+        self, work: Callable[[Cancelled], T], urgency: Urgency = Urgency.FINAL, utterance: Utterance | None = None
+    ) -> T:
         """Do work on the pool; cancelling the task frees its place. Raises: OverloadedError, work's error."""
-        job = self.submit(work, urgency)
+        job = self.submit(work, urgency, utterance)
         try:
             return await job.outcome
         finally:
@@ -170,8 +230,8 @@ class InferencePool:
             if not queue:
                 del queues[job.owner]
 
-    def _next(self) -> Job[Any] | None:
-        """The most urgent job of the owner who has waited longest; None when the pool closes."""
+    def _next(self) -> list[Job[Any]]:
+        """The most urgent job of the owner who has waited longest, and what is done with it; none when closed."""
         with self._ready:
             while not self._closed:
                 for queues in self._queues:
@@ -183,18 +243,63 @@ class InferencePool:
                         if queue:
                             queues[owner] = queue
                         self._waiting -= 1
+                        jobs = [job, *self._mates(job)]
                         self._running += 1
-                        return job
+                        return jobs
                 self._ready.wait()
-            return None
+            return []
+
+    def _mates(self, job: Job[Any]) -> list[Job[Any]]:
+        """Jobs to be done together with one, so that each worker gets a fair share of what waits."""
+        if job.utterance is None:
+            return []
+        share = min(MOST_TOGETHER, -(-(self._waiting + 1) // self.workers))
+        fitting = (
+            other
+            for queues in self._queues
+            for queue in queues.values()
+            for other in queue
+            if other.utterance is not None and not other.unwanted and job.utterance.fits(other.utterance)
+        )
+        mates = list(islice(fitting, share - 1))
+        for mate in mates:
+            queues = self._queues[mate.urgency]
+            queues[mate.owner].remove(mate)
+            if not queues[mate.owner]:
+                del queues[mate.owner]
+            self._waiting -= 1
+        return mates
 
     def _serve(self) -> None:
-        while (job := self._next()) is not None:
-            if not job.unwanted:
-                job.perform()
-            del job
+        while jobs := self._next():
+            wanted = [job for job in jobs if not job.unwanted]
+            if len(wanted) > 1:
+                _perform_together(wanted)
+            elif wanted:
+                wanted[0].perform()
+            del jobs, wanted
             with self._ready:
                 self._running -= 1
+
+
+def _perform_together(jobs: list[Job[Any]]) -> None:
+    """Recognise several utterances at once on the calling thread."""
+    utterances = [job.utterance for job in jobs if job.utterance is not None]
+    try:
+        found = utterances[0].engine.recognize_together(
+            [utterance.audio for utterance in utterances],
+            language=utterances[0].language,
+            cancelled=[lambda job=job: job.unwanted for job in jobs],  # type: ignore[misc]
+        )
+    except BaseException as error:  # noqa: BLE001 - a task root: the waiting tasks get every error
+        for job in jobs:
+            job.fail(error)
+        return
+    for job, transcript in zip(jobs, found, strict=True):
+        if transcript is None:
+            job.fail(InferenceCancelled())
+        else:
+            job.finish(transcript)
 
 
 class PooledRecognizer:
@@ -215,7 +320,11 @@ class PooledRecognizer:
         def work(cancelled: Cancelled) -> Transcript:
             return self._engine.recognize(audio, language=language, hints=hints, thorough=thorough, cancelled=cancelled)
 
-        return await self._pool.run(work, self._urgency)
+        return await self._pool.run(work, self._urgency, None if thorough else self._utterance(audio, language))
+
+    def _utterance(self, audio: Samples, language: str) -> Utterance | None:
+        short = len(audio) <= LONGEST_TOGETHER_S * HOUSE_RATE_HZ
+        return Utterance(self._engine, audio, language) if short and isinstance(self._engine, TogetherEngine) else None
 
 
 class PooledVoice:

@@ -77,11 +77,8 @@ class WhisperRecognizer:
 
         `hints` are not used: as a prompt they make a short window repeat itself (docs/models.md).
         """
-        if (
-            len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ
-            or int(np.abs(audio.astype(np.int32)).max()) < LOUDEST_OF_SILENCE
-        ):
-            return Transcript("", language, confidence=0.0, no_speech=1.0)
+        if _is_silent(audio):
+            return _nobody(language)
         spoken = "" if language == AUTO else self._own_language(language)
         found: list[_Decoded] = []
         for piece in pieces(audio, shortest_s=SHORTEST_PIECE_S, longest_s=LONGEST_PIECE_S):
@@ -89,9 +86,29 @@ class WhisperRecognizer:
             encoded = self._encode(piece, thorough)
             _stop_if(cancelled)
             spoken = spoken or self._detect(encoded)
-            found.append(self._decode(encoded, piece, spoken, thorough))
+            found += self._decode(encoded, [piece], spoken, thorough)
         _stop_if(cancelled)
         return _joined(found, _ISO_OF_WHISPER.get(spoken, spoken) if language == AUTO else language)
+
+    def recognize_together(
+        self, audios: Sequence[Samples], *, language: str, cancelled: Sequence[Cancelled]
+    ) -> list[Transcript | None]:
+        """Transcribe utterances of one piece each at once: a step of the decoder reads its weights once for all.
+
+        None for each that nobody wants any more.
+        """
+        spoken = self._own_language(language)
+        found: list[Transcript | None] = [None] * len(audios)
+        wanted = [index for index, unwanted in enumerate(cancelled) if not unwanted()]
+        for index in list(wanted):
+            if _is_silent(audios[index]):
+                found[index] = _nobody(language)
+                wanted.remove(index)
+        if wanted:
+            chosen = [audios[index] for index in wanted]
+            for index, decoded in zip(wanted, self._decode(self._encode_all(chosen), chosen, spoken), strict=True):
+                found[index] = _joined([decoded], language)
+        return found
 
     def _own_language(self, language: str) -> str:
         base = language.replace("_", "-").split("-")[0].lower()
@@ -111,25 +128,41 @@ class WhisperRecognizer:
         spectrum = log_mel(padded, silence_s=silence_s)[:, : int(FULL_WINDOW_S * FRAMES_PER_S)]
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(spectrum[None])))
 
+    def _encode_all(self, audios: Sequence[Samples]) -> ctranslate2.StorageView:
+        """Several utterances, the shorter ones with more silence behind them."""
+        lead = np.zeros(int(LEADING_SILENCE_S * HOUSE_RATE_HZ), np.int16)
+        longest_s = len(max(audios, key=len)) / HOUSE_RATE_HZ + TRAILING_SILENCE_S
+        spectra = [
+            log_mel(np.concatenate((lead, audio)), silence_s=longest_s - len(audio) / HOUSE_RATE_HZ) for audio in audios
+        ]
+        frames = min(int(FULL_WINDOW_S * FRAMES_PER_S), *(spectrum.shape[1] for spectrum in spectra))
+        stacked = np.stack([spectrum[:, :frames] for spectrum in spectra])
+        return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(stacked)))
+
     def _detect(self, encoded: ctranslate2.StorageView) -> str:
         if self._english_only:
             return "en"
         best: str = self._model.detect_language(encoded)[0][0][0]
         return best.strip("<|>")
 
-    def _decode(self, encoded: ctranslate2.StorageView, audio: Samples, language: str, thorough: bool) -> _Decoded:
+    def _decode(
+        self, encoded: ctranslate2.StorageView, audios: Sequence[Samples], language: str, thorough: bool = False
+    ) -> list[_Decoded]:
         prompt = self._prompt(language)
-        spoken_s = len(audio) / HOUSE_RATE_HZ
-        result = self._model.generate(
+        spoken_s = [len(audio) / HOUSE_RATE_HZ for audio in audios]
+        results = self._model.generate(
             encoded,
-            [prompt],
+            [prompt] * len(audios),
             beam_size=THOROUGH_BEAMS if thorough else BEAMS,
-            max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * spoken_s)),
+            max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * max(spoken_s))),
             return_scores=True,
             return_no_speech_prob=True,
-        )[0]
-        text = collapse_repeats(self._spoken_text(result.sequences_ids[0], spoken_s + LEADING_SILENCE_S))
-        return _Decoded(text, result.scores[0], result.no_speech_prob)
+        )
+        decoded = []
+        for result, seconds in zip(results, spoken_s, strict=True):
+            text = collapse_repeats(self._spoken_text(result.sequences_ids[0], seconds + LEADING_SILENCE_S))
+            decoded.append(_Decoded(text, result.scores[0], result.no_speech_prob))
+        return decoded
 
     def _prompt(self, language: str) -> list[int]:
         own = self._tokens
@@ -165,6 +198,16 @@ def collapse_repeats(text: str) -> str:
         end = units[length].start()
         return text[:end].rstrip(" ,，、;-") if length > 1 or not words[0].isdigit() else text[:end].strip(" ,")
     return text
+
+
+def _is_silent(audio: Samples) -> bool:
+    """Whether there is nothing worth a look: a moment, or digital silence."""
+    short = len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ
+    return short or int(np.abs(audio.astype(np.int32)).max()) < LOUDEST_OF_SILENCE
+
+
+def _nobody(language: str) -> Transcript:
+    return Transcript("", language, confidence=0.0, no_speech=1.0)
 
 
 def _joined(found: Sequence[_Decoded], language: str) -> Transcript:
