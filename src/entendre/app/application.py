@@ -11,6 +11,7 @@ from typing import Any
 
 from entendre.app.devices import open_devices
 from entendre.app.esphome import open_esphome, start_esphome
+from entendre.app.mqtt import start_mqtt
 from entendre.app.tasks import running, tidy
 from entendre.app.voices import Voices
 from entendre.app.web import start_web
@@ -245,9 +246,10 @@ class App:
 
     async def _open_doors(self) -> None:
         """Gateways that hang on the HTTP server offer their routes first; those that dial come last."""
-        await open_xiaozhi(self)
+        pictures = await open_xiaozhi(self)
         esphome = open_esphome(self)
         self.port = await start_web(self)
+        await start_mqtt(self, pictures)
         await start_wyoming(self)
         await start_esphome(self, esphome)
         log.info("ready on http://%s:%d", self.settings.server.host, self.port)

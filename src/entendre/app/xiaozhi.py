@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from entendre.app.devices import vision_of
+from entendre.app.mqtt import xiaozhi_port
 from entendre.app.tasks import running
 from entendre.core.device import Admitted
 from entendre.core.errors import ConfigurationError, MissingExtraError
@@ -19,28 +20,32 @@ from entendre.wire.mcp import Vision
 if TYPE_CHECKING:
     from entendre.app.application import App
     from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+    from entendre.gateways.xiaozhi.vision import VisionEndpoint
 
 log = logging.getLogger(__name__)
 
 WAKE_WORDS = "wake_words.txt"
 
 
-async def open_xiaozhi(app: App) -> None:
-    """Offer the routes that devices need, before the HTTP server starts. Raises: ConfigurationError."""
+async def open_xiaozhi(app: App) -> VisionEndpoint | None:
+    """Offer the routes that devices need, before the HTTP server starts. Raises: ConfigurationError.
+
+    Returns where devices send pictures; None if there are no xiaozhi devices.
+    """
     if not app.settings.xiaozhi.enabled:
-        return
+        return None
     try:
         from entendre.gateways.xiaozhi.opus import require_opus
 
         require_opus()
     except MissingExtraError as error:
         log.info("no xiaozhi devices: %s", error.public_message)
-        return
-    _offer(app)
+        return None
     await app.stack.enter_async_context(running(app.devices.run(), "devices"))
+    return _offer(app)
 
 
-def _offer(app: App) -> None:
+def _offer(app: App) -> VisionEndpoint:
     from entendre.gateways.xiaozhi.addresses import WEBSOCKET_PATH, base_of_request, base_of_url
     from entendre.gateways.xiaozhi.firmware import FirmwareShelf
     from entendre.gateways.xiaozhi.gateway import Surroundings, XiaozhiGateway
@@ -68,11 +73,19 @@ def _offer(app: App) -> None:
         gateway_settings(app),
         Surroundings(app.voice_for, say_code, vision, lambda device: next_ring_s(app, device)),
     )
-    ota_settings = OtaSettings(public, zone=app.zone, framing=_framing(settings.xiaozhi.framing))
+    mqtt_port = xiaozhi_port(settings)
+    ota_settings = OtaSettings(
+        public,
+        zone=app.zone,
+        framing=_framing(settings.xiaozhi.framing),
+        transport="mqtt" if mqtt_port else "websocket",
+        mqtt_port=mqtt_port,
+    )
     ota = OtaEndpoint(app.devices, app.clock, ota_settings, firmware)
     doors = [Door(each.method, each.path, each.handler) for each in device_routes(ota, firmware, pictures)]
     paths = (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/"))
     app.doors += [*doors, *(Door("GET", path, gateway.handle, gateway.close) for path in paths)]
+    return pictures
 
 
 def gateway_settings(app: App) -> XiaozhiSettings:

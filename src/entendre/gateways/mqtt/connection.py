@@ -49,6 +49,7 @@ class MqttConnection(asyncio.Protocol):
         "_waiting",
         "address",
         "client_id",
+        "local_address",
     )
 
     def __init__(self, endpoint: MqttEndpoint) -> None:
@@ -69,7 +70,7 @@ class MqttConnection(asyncio.Protocol):
         self._silence_s = settings.connect_within_s
         self._timer: asyncio.TimerHandle | None = None
         self._reason = "lost"
-        self.address = ""
+        self.address = self.local_address = ""
         self.client_id = ""
 
     # -- asyncio's side ----------------------------------------------------------------------------------------------
@@ -78,6 +79,7 @@ class MqttConnection(asyncio.Protocol):
         """A TCP connection, behind TLS if that is asked for."""
         self._transport = cast(asyncio.Transport, transport)
         self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        self.local_address = str((transport.get_extra_info("sockname") or ("",))[0])
         refusal = self._endpoint.entered(self)
         if refusal is not None:
             self._transport.abort()

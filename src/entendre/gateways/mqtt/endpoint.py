@@ -31,8 +31,15 @@ class MqttEndpoint:
     """Listens on any number of addresses; knows who is connected."""
 
     def __init__(
-        self, authenticate: Authenticate, router: TopicRouter, settings: EndpointSettings | None = None
+        self,
+        authenticate: Authenticate,
+        router: TopicRouter,
+        settings: EndpointSettings | None = None,
+        *,
+        quota_of: Callable[[str], str] = lambda address: address,
     ) -> None:
+        """`quota_of`: what limits count of an address; of IPv6, a household has a whole network."""
+        self._quota_of = quota_of
         self.settings = settings or EndpointSettings()
         self._authenticate = authenticate
         self._router = router
@@ -88,7 +95,7 @@ class MqttEndpoint:
 
     def entered(self, connection: MqttConnection) -> str | None:
         """A TCP connection came; why it may not stay, if it may not."""
-        refusal = self._admission.enter(connection.address)
+        refusal = self._admission.enter(self._quota_of(connection.address))
         if refusal is None:
             self._open.add(connection)
         else:
@@ -100,7 +107,7 @@ class MqttEndpoint:
         if connection not in self._open:
             return
         self._open.discard(connection)
-        self._admission.leave(connection.address)
+        self._admission.leave(self._quota_of(connection.address))
         if not connection.identified:
             log.debug("mqtt client left before it was known", extra={"code": reason})
             return
@@ -125,7 +132,7 @@ class MqttEndpoint:
 
     def refused(self, connection: MqttConnection) -> None:
         """Credentials did not fit."""
-        self._admission.refused(connection.address)
+        self._admission.refused(self._quota_of(connection.address))
         log.info("mqtt client refused", extra={"code": "unauthorized"})
 
     def identified(self, connection: MqttConnection) -> None:

@@ -62,6 +62,11 @@ class Client(Protocol):
         """Its numeric address."""
         ...
 
+    @property
+    def local_address(self) -> str:
+        """The numeric address of ours that it connected to."""
+        ...
+
     def publish(self, topic: str, payload: bytes) -> bool:
         """Push a message at QoS 0, whether or not it subscribed; False if the client is gone."""
         ...

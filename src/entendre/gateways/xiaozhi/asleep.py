@@ -6,6 +6,7 @@ Speech can't be pushed to a sleeping device. It shows an alert and buzzes; when 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.2
 """How often it is looked whether a tool of the device is overdue, while one is called."""
+TOOLS_LIFE_S = 1800.0
+"""How long what a device was told of our camera endpoint is used; it holds for an hour."""
 NO_SESSION = ""
 """Messages of no channel name none; the firmware compares it in goodbye alone."""
 
@@ -45,15 +48,18 @@ class Asleep:
         send: Callable[[str], bool],
         talk: Callable[[], Talk | None],
         clock: Callable[[], float],
-        vision: Vision,
+        vision: Callable[[], Vision],
     ) -> None:
         """`profile` has no sound; `title` heads every alert; `send` pushes a message; `talk` is that of the channel."""
         self.profile = profile
         self._title = title
         self._send = send
         self._talk = talk
-        self._tools = DeviceTools(NO_SESSION, self._post, self, clock, vision)
-        self._listed: asyncio.Event | None = None
+        self._clock = clock
+        self._vision = vision
+        self._tools: DeviceTools | None = None
+        self._learnt_at_s = 0.0
+        self._listed = asyncio.Event()
         self._rings: dict[str, str] = {}
         self._text = ""
         self._conversation = factory.open(profile, self)
@@ -67,19 +73,21 @@ class Asleep:
         except Exception:
             log.exception("sleeping device failed", extra={"device": self.profile.device})
         finally:
-            self._tools.stop()
+            if self._tools is not None:
+                self._tools.stop()
 
     def reconfigure(self, profile: DeviceProfile) -> None:
         """The device told of its tools or its volume."""
         self.profile = profile
         self._conversation.reconfigure(profile)
-        if self._listed is not None:
-            self._listed.set()
+        self._listed.set()
 
     # From the device
 
     def received(self, message: wire.McpMessage | wire.IotReported) -> None:
         """What its tools answer."""
+        if self._tools is None:
+            return
         if isinstance(message, wire.IotReported):
             self._tools.report(message)
         else:
@@ -103,10 +111,11 @@ class Asleep:
         talk = self._talk()
         if talk is not None:
             return await talk.perform(action)
-        ticking = asyncio.create_task(self._tick())
+        tools = self._tools_now()
+        ticking = asyncio.create_task(_tick(tools))
         try:
-            await self._learn_tools()
-            return await self._tools.perform(action)
+            await self._until_listed()
+            return await tools.perform(action)
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
@@ -116,24 +125,31 @@ class Asleep:
             title = next(iter(self._rings.values()), self._title)
             self._send(wire.alert(NO_SESSION, title, self._text))
 
-    async def _learn_tools(self) -> None:
-        """Ask a device for its tools when the first is needed; one that does not answer has none."""
-        if self._listed is not None:
-            return
-        self._listed = asyncio.Event()
-        self._tools.start()
-        try:
+    def _tools_now(self) -> DeviceTools:
+        """The device's tools, asked for when the first is needed, and again before the camera's permission ends."""
+        now_s = self._clock()
+        if self._tools is None or now_s - self._learnt_at_s > TOOLS_LIFE_S:
+            if self._tools is not None:
+                self._tools.stop()
+            self._tools = DeviceTools(NO_SESSION, self._post, self, self._clock, self._vision())
+            self._learnt_at_s = now_s
+            self._listed.clear()
+            self._tools.start()
+        return self._tools
+
+    async def _until_listed(self) -> None:
+        """Wait for the list of tools; a device that does not tell has none."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._listed.wait()
-        except TimeoutError:
-            self._listed = None
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            self._tools.tick()
 
     def _post(self, items: Iterable[str | AudioPacket]) -> None:
         for item in items:
             if isinstance(item, str):
                 self._send(item)
+
+
+async def _tick(tools: DeviceTools) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        tools.tick()

@@ -46,13 +46,14 @@ SESSION_BYTES = 12
 class MqttSurroundings:
     """What MQTT devices need beside themselves.
 
-    `host` and `port`: where devices send their audio, as they are told. `vision`: where a device sends pictures.
-    `next_ring_s`: seconds until something rings on a device.
+    `port` and `host`: where devices send their audio; without a host it is the address that they connected to.
+    `vision`: where a device sends pictures that reached us by this address of ours. `next_ring_s`: seconds until
+    something rings on a device.
     """
 
-    host: str
     port: int
-    vision: Callable[[Admitted], Vision] = lambda admitted: Vision()
+    host: str = ""
+    vision: Callable[[Admitted, str], Vision] = lambda admitted, address: Vision()
     next_ring_s: NextRing = lambda device: None
 
 
@@ -144,7 +145,6 @@ class MqttDevice:
         self._topic = _reply_topic(admitted)
         self._channel: AudioChannel | None = None
         self._unwatch = service.registry.watch(admitted, self._refused)
-        self.vision = service.surroundings.vision(admitted)
         self._asleep = Asleep(
             service.factory,
             replace(profile_of(admitted, service.settings), replies_aloud=False),
@@ -155,6 +155,10 @@ class MqttDevice:
             vision=self.vision,
         )
         self._sleeping = service.start(asyncio.create_task(self._asleep.run(), name="xiaozhi-asleep"))
+
+    def vision(self) -> Vision:
+        """Where this device sends pictures in the next hour."""
+        return self.service.surroundings.vision(self.admitted, self.client.local_address)
 
     def send(self, text: str) -> bool:
         """Push a message; False if the device is gone."""
@@ -286,7 +290,14 @@ class AudioChannel:
         if record is None or self._ended is not None:
             return self._ended or Refusal.REVOKED.value
         told = self._udp.secrets
-        hello = wire.hello_udp(self.session, SAID, host=around.host, port=around.port, key=told.key, nonce=told.nonce)
+        hello = wire.hello_udp(
+            self.session,
+            SAID,
+            host=around.host or self._device.client.local_address,
+            port=around.port,
+            key=told.key,
+            nonce=told.nonce,
+        )
         if not self._device.send(hello):
             return "gone"
         self.talk = Talk(
@@ -297,7 +308,7 @@ class AudioChannel:
             session=self.session,
             hello=self._hello,
             clock=service.clock.monotonic,
-            vision=self._device.vision,
+            vision=self._device.vision(),
             next_ring_s=around.next_ring_s,
         )
         return await self.talk.run()

@@ -73,7 +73,7 @@ async def mast(folder: Path, settings: XiaozhiSettings | None = None, **limits: 
     database = Database(folder / "entendre.db")
     devices, udp = Devices(database, clock), UdpServer()
     watching = asyncio.create_task(devices.run())
-    around = MqttSurroundings("127.0.0.1", await udp.listen("127.0.0.1", 0))
+    around = MqttSurroundings(await udp.listen("127.0.0.1", 0))
     service = XiaozhiMqtt(hub, devices, udp, clock, settings or XiaozhiSettings(), around)
     router = TopicRouter()
     router.add(service, service.filters)
