@@ -50,6 +50,8 @@ def test_every_setting_takes_a_text_from_the_environment() -> None:
         ("[wyoming]\nsatellites = [1]\n", "wyoming.satellites must be a list"),
         ('[server]\nlog_level = "loud"\n', "log_level must be one of"),
         ("[limits]\nconnections = 0\n", "limits.connections must be at least 1"),
+        ("[xiaozhi]\nunbound_per_address = 0\n", "xiaozhi.unbound_per_address must be at least 1"),
+        ("[xiaozhi]\ntoken_days = -1\n", "xiaozhi.token_days must be at least 0"),
         ("[server\n", "not valid TOML"),
     ],
 )
