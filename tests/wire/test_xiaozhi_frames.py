@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import random
 import struct
 
 import pytest
@@ -161,11 +163,31 @@ def test_any_bytes_last_between_nothing_and_120_ms(packet: bytes) -> None:
 
 @pytest.mark.parametrize("frame_ms", [2.5, 5, 10, 20, 40, 60])
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 48_000])
-def test_the_length_is_that_of_real_packets(frame_ms: float, rate_hz: int) -> None:
+def test_the_length_is_that_of_real_packets_also_of_silence(frame_ms: float, rate_hz: int) -> None:
     opuslib = pytest.importorskip("opuslib_next", reason="the xiaozhi extra is not installed")
     encoder = opuslib.Encoder(rate_hz, 1, "voip")
+    encoder.dtx = 1
     samples = int(rate_hz * frame_ms / 1000)
     for level in (0, 9_000):
         noise = b"".join(struct.pack("<h", (level * (7 * at % 13 - 6)) // 6) for at in range(samples))
-        for _ in range(3):
+        for _ in range(12):
             assert packet_duration_ms(encoder.encode(noise, samples)) == frame_ms
+
+
+def test_what_is_malformed_is_what_libopus_calls_so() -> None:
+    api = pytest.importorskip("opuslib_next.api", reason="the xiaozhi extra is not installed")
+    parse, samples = api.libopus.opus_packet_parse, api.libopus.opus_packet_get_samples_per_frame
+    parse.argtypes = [ctypes.c_char_p, ctypes.c_int32, *[ctypes.c_void_p] * 4]
+    samples.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    frames, sizes, chance, valid = (ctypes.c_void_p * 48)(), (ctypes.c_int16 * 48)(), random.Random(5), 0
+    for _ in range(20_000):
+        packet = bytearray(chance.randbytes(chance.choice((1, 2, 3, 4, 6, 10, 30, 100, 1_277, 2_553))))
+        if len(packet) > 4 and chance.random() < 0.6:
+            packet[0] |= 3
+            packet[1] = chance.randrange(8) | chance.randrange(4) << 6
+            packet[2:5] = bytes(chance.choice((0, 1, 2, 252, 255)) for _ in range(3))
+        count = parse(bytes(packet), len(packet), None, frames, sizes, None)
+        expected_ms = count * samples(bytes(packet), 48_000) / 48 if count > 0 else None
+        assert packet_duration_ms(bytes(packet)) == expected_ms, packet[:12].hex()
+        valid += count > 0
+    assert 2_000 < valid < 18_000

@@ -17,7 +17,13 @@ MAX_ALIAS_CHARS = 64
 """The longest function name that language models accept."""
 
 USER_ONLY_TOOLS = frozenset(
-    {"self.reboot", "self.upgrade_firmware", "self.assets.set_download_url", "self.get_system_info"}
+    {
+        "self.reboot",
+        "self.upgrade_firmware",
+        "self.assets.set_download_url",
+        "self.get_system_info",
+        "self.system.reconfigure_wifi",  # offered to anybody by 22 boards, and takes the device off the network
+    }
 )
 _SCREEN = "self.screen."
 _SCREEN_FOR_ALL = frozenset({"self.screen.set_brightness", "self.screen.set_theme"})
