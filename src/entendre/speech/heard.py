@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
-from entendre.ports import Cancelled, InferenceCancelled, RecognizerEngine, Transcript, Vad
-from entendre.speech.pool import TogetherEngine
+from entendre.ports import Cancelled, RecognizerEngine, Transcript, Vad
+from entendre.speech.pool import TogetherEngine, one_by_one
 
 SPEECH_PROBABILITY = 0.25
 SPEECH_FRAMES = 3
@@ -68,10 +68,4 @@ def recognize_together(
     """Several utterances by an engine: at once where it can, else one after another."""
     if len(audios) > 1 and isinstance(engine, TogetherEngine):
         return engine.recognize_together(audios, language=language, cancelled=cancelled)
-    found: list[Transcript | None] = []
-    for audio, unwanted in zip(audios, cancelled, strict=True):
-        try:
-            found.append(engine.recognize(audio, language=language, cancelled=unwanted))
-        except InferenceCancelled:
-            found.append(None)
-    return found
+    return one_by_one(engine, audios, language, cancelled)

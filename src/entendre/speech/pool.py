@@ -360,6 +360,19 @@ class PooledVoice:
             _close(chunks)
 
 
+def one_by_one(
+    engine: RecognizerEngine, audios: Sequence[Samples], language: str, cancelled: Sequence[Cancelled]
+) -> list[Transcript | None]:
+    """Several utterances one after another; None for each that nobody wants any more."""
+    found: list[Transcript | None] = []
+    for audio, unwanted in zip(audios, cancelled, strict=True):
+        try:
+            found.append(engine.recognize(audio, language=language, cancelled=unwanted))
+        except InferenceCancelled:
+            found.append(None)
+    return found
+
+
 def _close(chunks: Iterator[bytes]) -> None:
     """End a generator, unless another thread is inside it: that thread then ends it."""
     close = getattr(chunks, "close", None)

@@ -22,6 +22,7 @@ from entendre.core.errors import ModelError, RecognitionError
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
 from entendre.speech.logmel import FRAMES_PER_S, log_mel
 from entendre.speech.pieces import pieces
+from entendre.speech.pool import one_by_one
 from entendre.speech.whisper_tokens import WhisperTokens
 
 LEADING_SILENCE_S = 0.2
@@ -95,8 +96,11 @@ class WhisperRecognizer:
     ) -> list[Transcript | None]:
         """Transcribe utterances of one piece each at once: a step of the decoder reads its weights once for all.
 
-        None for each that nobody wants any more.
+        None for each that nobody wants any more. English-only models repeat themselves in windows that are longer than
+        need be (36 instead of 22 of 102 words wrong), so they go one by one.
         """
+        if self._english_only:
+            return one_by_one(self, audios, language, cancelled)
         spoken = self._own_language(language)
         found: list[Transcript | None] = [None] * len(audios)
         wanted = [index for index, unwanted in enumerate(cancelled) if not unwanted()]
