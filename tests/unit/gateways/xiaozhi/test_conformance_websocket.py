@@ -258,6 +258,7 @@ async def test_conformance_tools_are_listed_by_pages_and_called_by_number(tmp_pa
             called: list[dict[str, Any]] = []
             tools = answer_tools(speaker, TOOLS, called)
             await speaker.until("mcp", 6)  # initialize, its notice, three pages, the status
+            await asyncio.sleep(0.1)
             for count, text in enumerate(("louder", "quiet", "mute", "unmute", "brighter", "update"), 1):
                 await speaker.say(type="listen", state="detect", text=text)
                 await speaker.until("tts stop", count)
