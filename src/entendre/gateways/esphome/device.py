@@ -42,6 +42,8 @@ from entendre.core.plan import ToolDefinition
 
 logger = logging.getLogger(__name__)
 
+RINGING_PROJECTS = ("nabucasa.home-assistant-voice", "open home foundation.linux voice assistant")
+"""Firmware that rings by itself when it is told that a timer has finished, as it names its project, in lower case."""
 LIGHT_TOOL = "set_light"
 FORMATS = {"mp3": "mp3", "opus": "ogg", "ogg": "ogg", "flac": "flac", "wav": "wav"}
 """What media players call a format, best first, and the file that we make of it."""
@@ -104,6 +106,11 @@ class VoiceDevice:
     def plays_announcements(self) -> bool:
         """Whether its media player interrupts what it plays for an announcement."""
         return bool(self._player_features & MediaPlayerEntityFeature.MEDIA_ANNOUNCE)
+
+    @property
+    def is_known_to_ring(self) -> bool:
+        """Whether it is of a make that rings by itself when a timer has finished."""
+        return self.info.project_name.lower().startswith(RINGING_PROJECTS)
 
     @property
     def volume(self) -> int | None:

@@ -48,6 +48,8 @@ STOPPED_EARLY_S = 1.0
 """A device that reports the end of a reply so much before its end was told to stop."""
 RING_QUIET_S = 6.0
 """A device whose media player sounds its ring again and again has stopped once it is quiet for so long."""
+RING_PAUSE_S = 1.3
+"""A little longer than the pause between two sounds of a device's ring. Source: linux-voice-assistant."""
 NOTHING_HEARD = ("stt-no-text-recognized", "nothing was heard")
 """Source: the codes of Home Assistant, which firmware knows: this one, and the next, make no error sound."""
 HEARD_ELSEWHERE = ("duplicate_wake_up_detected", "another speaker answers")
@@ -95,7 +97,7 @@ class DeviceDialogue:
         self._conversation: Conversation
         self._run: Run | None = None
         self._out: Outgoing | None = None
-        self._rings = SelfRinging(device.has(Feature.TIMERS))
+        self._rings = SelfRinging(shows_timers=device.has(Feature.TIMERS), known_to_ring=device.is_known_to_ring)
         self._shown_timers: set[str] = set()
         self._quiet: asyncio.TimerHandle | None = None
 
@@ -114,7 +116,7 @@ class DeviceDialogue:
     def start(self, *, wake_word: str | None, serves_wake_word: bool) -> None:
         """It opened its microphone: after its wake word, a button or a question, or for us to hear the wake word."""
         self._drop_outgoing()
-        self._device_is_quiet()
+        self._dismiss(self._rings.used())
         self._run = Run(serves_wake_word=serves_wake_word)
         self._device.event(Event.VOICE_ASSISTANT_RUN_START)
         if serves_wake_word:
@@ -163,16 +165,13 @@ class DeviceDialogue:
         if self._quiet is not None:
             self._quiet.cancel()
             self._quiet = None
-        if not self._rings.sounds_own:
-            return
         if announcing:
-            self._rings.sounded = True
-        elif self._rings.sounded:
-            self._quiet = asyncio.get_running_loop().call_later(RING_QUIET_S, self._device_is_quiet)
+            self._rings.sounding()
+        elif self._rings.has_sounded:
+            self._quiet = asyncio.get_running_loop().call_later(RING_QUIET_S, self._fell_silent)
 
-    def _device_is_quiet(self) -> None:
-        if silenced := self._rings.silenced():
-            self._dismiss(silenced)
+    def _fell_silent(self) -> None:
+        self._dismiss(self._rings.silenced())
 
     # -- from the conversation ---------------------------------------------------------------------------------------
 
@@ -191,8 +190,8 @@ class DeviceDialogue:
             case RingStarted():
                 self._rings.started(event.ring, event.kind)
             case RingStopped():
-                if self._rings.stopped(event.ring):
-                    self._interrupt_ring()
+                if self._rings.stopped(event.ring) and self._device.has(Feature.ANNOUNCE):
+                    self._start(self._interrupt_ring())
             case _:
                 self._tell_turn(event)
 
@@ -254,7 +253,7 @@ class DeviceDialogue:
         if event.turn and self._run is not None and self._run.turn == event.turn:
             self._end_intent(expects_reply=event.expects_reply)
             self._say(event)
-        elif not event.turn and self._rings.sounds_all:
+        elif not event.turn and self._rings.sounds_all(time.monotonic()):
             self._out = Unsaid(event.reply)
         else:
             self._announce(event)
@@ -349,7 +348,7 @@ class DeviceDialogue:
             return
         if event.change in FINISHED:
             kind = VoiceAssistantTimerEventType.VOICE_ASSISTANT_TIMER_FINISHED
-            self._rings.timer_finished()
+            self._rings.timer_finished(time.monotonic())
         elif event.change in OVER:
             kind = VoiceAssistantTimerEventType.VOICE_ASSISTANT_TIMER_CANCELLED
         elif event.change == STARTED or event.timer not in self._shown_timers:
@@ -363,9 +362,14 @@ class DeviceDialogue:
         left_s = 0 if over else round(event.remaining_s)
         self._device.timer(kind, event.timer, event.name, event.total_s, left_s, not over and not event.paused)
 
-    def _interrupt_ring(self) -> None:
-        """It was silenced elsewhere. No message stops a device's own ring, but another sound takes its place."""
-        sound, url = self._posts.post("", CHIME_HZ)
-        sound.end(interrupted=False)
-        if self._device.has(Feature.ANNOUNCE):
+    async def _interrupt_ring(self) -> None:
+        """It was silenced elsewhere. No message stops a device's own ring, but another sound takes its place.
+
+        That works while the ring sounds, not in its pauses; so it is done twice.
+        """
+        self._rings.interrupted()
+        for pause_s in (RING_PAUSE_S, 0.0):
+            sound, url = self._posts.post("", CHIME_HZ)
+            sound.end(interrupted=False)
             self._start(self._announce_url(url, ""))
+            await asyncio.sleep(pause_s)
