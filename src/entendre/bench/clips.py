@@ -66,15 +66,18 @@ async def spoken(url: str, key: str, text: str, language: str) -> Recording:
 
 async def meanings(url: str, key: str, recordings: Sequence[Recording], language: str) -> dict[str, str]:
     """How complete each recording's own words are to the server, by text. Raises: ConnectionFailedError."""
-    found: dict[str, str] = {}
-    async with aiohttp.ClientSession(headers=_headers(key)) as http:
-        for text in {each.text for each in recordings}:
-            async with http.post(f"{url}/v1/ask", json={"text": text, "language": language}) as answer:
-                if answer.status != 200:
-                    raise ConnectionFailedError(f"The server could not be asked: {answer.status}.")
-                document = await answer.json()
-            found[text] = document["completeness"] if document["commands"] else "not_understood"
-    return found
+    found = await _asked(url, key, recordings, language)
+    return {
+        text: document["completeness"] if document["commands"] else "not_understood" for text, document in found.items()
+    }
+
+
+async def answered_aloud(url: str, key: str, recordings: Sequence[Recording], language: str) -> dict[str, bool]:
+    """Whether the server has something to say to each recording's own words, by text. Raises: ConnectionFailedError."""
+    return {
+        text: bool(document["plan"]["reply"])
+        for text, document in (await _asked(url, key, recordings, language)).items()
+    }
 
 
 async def reset(url: str, key: str, language: str) -> None:
@@ -105,6 +108,17 @@ def sentences_with_pauses(language: str) -> dict[str, Any]:
         return {"reset": [], "pauses_s": [], "sentences": []}
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return document
+
+
+async def _asked(url: str, key: str, recordings: Sequence[Recording], language: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    async with aiohttp.ClientSession(headers=_headers(key)) as http:
+        for text in {each.text for each in recordings}:
+            async with http.post(f"{url}/v1/ask", json={"text": text, "language": language}) as answer:
+                if answer.status != 200:
+                    raise ConnectionFailedError(f"The server could not be asked: {answer.status}.")
+                found[text] = await answer.json()
+    return found
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -31,6 +31,9 @@ def add_parser(subparsers: Any) -> None:
     load = kinds.add_parser("load", help="many speakers at once")
     _add_talking(load)
     load.add_argument("--conversations", type=int, metavar="N", help="without it, search for the largest that holds")
+    load.add_argument(
+        "--protocol", choices=("realtime", "xiaozhi"), default="realtime", help="apps, or simulated xiaozhi devices"
+    )
     load.add_argument("--seconds", type=float, default=25.0, help="how long each number is tried (default 25)")
     idle = kinds.add_parser("idle", help="memory of idle connections and event-loop lag")
     idle.add_argument("--connections", type=int, default=1000, metavar="N")
@@ -90,7 +93,9 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
     if kind == "load":
         from entendre.bench.load import LoadOptions, measure_load
 
-        many = LoadOptions(args.conversations, args.seconds, _data(args), args.language, args.url, _key())
+        many = LoadOptions(
+            args.conversations, args.seconds, _data(args), args.language, args.url, _key(), protocol=args.protocol
+        )
         return _run(measure_load(many, _show))
     if kind == "idle":
         from entendre.bench.idle import IdleOptions, measure_idle

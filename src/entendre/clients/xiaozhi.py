@@ -61,6 +61,8 @@ class XiaozhiSpeaker:
         self.queue = PlaybackQueue()
         self.replies: list[Reply] = []
         self.messages: deque[dict[str, Any]] = deque(maxlen=MESSAGES_KEPT)
+        self.on_message: Callable[[dict[str, Any], float], None] = lambda message, now_s: None
+        """Told every JSON message, after it was obeyed, with the `time.monotonic` of its arrival."""
         self.discarded = 0
         """Packets that came while it was not speaking."""
         self.worst_late_s = 0.0
@@ -134,6 +136,10 @@ class XiaozhiSpeaker:
         ahead = self._sent + len(self._said)
         self._said.extend(packets)
         return self._began_s + ahead * self.habits.frame_ms / 1000
+
+    def forget_said(self) -> None:
+        """What was still to be said is not said."""
+        self._said.clear()
 
     async def hang_up(self) -> None:
         """Close the channel."""
@@ -272,6 +278,7 @@ class XiaozhiSpeaker:
                 self._hear(message, self._heard_at_s)
             else:
                 await self._obey(json.loads(message), self._heard_at_s)
+                self.on_message(self.messages[-1], self._heard_at_s)
             self._changed.set()
         await self._channel_gone(close=False)
 

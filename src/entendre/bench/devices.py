@@ -1,0 +1,44 @@
+"""Simulated speakers that a server has bound, ready to connect."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import aiohttp
+
+from entendre.clients.realtime import ConnectionFailedError
+from entendre.clients.xiaozhi_boot import Configuration, Hardware, configure
+
+OTA_PATH = "/xiaozhi/ota/"
+_LOCALLY_ADMINISTERED = "02:00:5e:00:{:02x}:{:02x}"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSpeaker:
+    """A speaker of the household, and what it was told to connect with."""
+
+    hardware: Hardware
+    configuration: Configuration
+
+
+async def bound_speakers(url: str, key: str, count: int) -> list[BoundSpeaker]:
+    """Speakers that boot one after another, are bound by their codes, and boot again. Raises: ConnectionFailedError."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with aiohttp.ClientSession(headers=headers) as owner, aiohttp.ClientSession() as http:
+        return [await _bound(owner, http, url, number) for number in range(count)]
+
+
+async def _bound(owner: aiohttp.ClientSession, http: aiohttp.ClientSession, url: str, number: int) -> BoundSpeaker:
+    mac = _LOCALLY_ADMINISTERED.format(*divmod(number, 256))
+    hardware = Hardware(mac, str(uuid.uuid5(uuid.NAMESPACE_URL, mac)))
+    configuration = await configure(http, f"{url}{OTA_PATH}", hardware)
+    if configuration.code:
+        body = {"code": configuration.code, "name": f"speaker {number + 1}"}
+        async with owner.post(f"{url}/v1/devices", json=body) as answer:
+            if answer.status != 201:
+                raise ConnectionFailedError(
+                    f"The server bound no speaker: {answer.status}.", detail=await answer.text()
+                )
+        configuration = await configure(http, f"{url}{OTA_PATH}", hardware)
+    return BoundSpeaker(hardware, configuration)
