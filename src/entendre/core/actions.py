@@ -197,13 +197,17 @@ class SetMuted:
 
 @dataclass(frozen=True, slots=True)
 class ControlMedia:
-    """Media on this speaker, or on `appliance`; `query` says what to play, `url` where the sound of it is."""
+    """Media on this speaker, on `appliance`, or on the speakers of `room`.
+
+    `query` says what to play, `url` where the sound of it is.
+    """
 
     type: ClassVar[str] = "control_media"
     command: Literal["play", "pause", "resume", "stop", "next", "previous"]
     query: str | None = None
     appliance: str | None = None
     url: str | None = None
+    room: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

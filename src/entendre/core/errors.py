@@ -93,10 +93,14 @@ class NothingPlaysError(ActionError):
 
 
 class UnknownMediaError(ActionError):
-    """This speaker does not know what to play, or cannot."""
+    """This speaker does not know what to play, or cannot. `name`: what was asked for."""
 
     code: ClassVar[str] = "unknown_media"
     retryable: ClassVar[bool] = False
+
+    def __init__(self, name: str = "", *, detail: str = "") -> None:
+        super().__init__(detail=detail)
+        self.name = name
 
 
 class MediaError(EntendreError):

@@ -62,6 +62,15 @@ class ItemList:
 
 
 @dataclass(frozen=True, slots=True)
+class Station:
+    """A radio station, or anything else that plays from an address (http or https)."""
+
+    id: str
+    names: Names
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class HomeSnapshot:
     """The home at one moment; planning reads it and never changes it."""
 
@@ -69,6 +78,7 @@ class HomeSnapshot:
     appliances: tuple[Appliance, ...] = ()
     scenes: tuple[Scene, ...] = ()
     lists: tuple[ItemList, ...] = ()
+    media: tuple[Station, ...] = ()
     floors: Mapping[str, Names] = field(default_factory=dict)
     temperature_unit: str = "C"
     time_zone: str = "UTC"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entendre.core.actions import Trait, TraitValue
 from entendre.core.errors import InvalidInputError
-from entendre.core.home import Appliance, HomeSnapshot, ItemList, Names, Room, Scene
+from entendre.core.home import Appliance, HomeSnapshot, ItemList, Names, Room, Scene, Station
 from entendre.home.traits import KIND_MODES, KIND_TRAITS, RULES, canonical, initial_value
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -20,14 +20,17 @@ MAX_ENTRIES = 10_000
 """Most rooms, appliances, scenes or lists of a document."""
 MAX_NAME_CHARS = 120
 
-_HOME_KEYS = ("temperature_unit", "time_zone", "place", "floors", "rooms", "appliances", "scenes", "lists")
+_HOME_KEYS = ("temperature_unit", "time_zone", "place", "floors", "rooms", "appliances", "scenes", "lists", "media")
 _ENTRY_KEYS: dict[str, tuple[str, ...]] = {
     "floors": ("id", "names"),
     "rooms": ("id", "names", "floor"),
     "appliances": ("id", "kind", "names", "room", "traits", "modes", "state", "available"),
     "scenes": ("id", "names", "room", "states"),
     "lists": ("id", "names", "items", "done"),
+    "media": ("id", "names", "url"),
 }
+_URL = re.compile(r"https?://[^\s/?#]+\S*")
+MAX_URL_CHARS = 2_000
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 Entry = Mapping[str, Any]
@@ -90,6 +93,7 @@ def _home(document: Entry) -> HomeSnapshot:
         appliances=appliances,
         scenes=_each(document, "scenes", lambda where, entry: _scene(where, entry, room_ids, by_id)),
         lists=_each(document, "lists", _list),
+        media=_each(document, "media", _station),
         floors=floors,
         temperature_unit=unit,
         time_zone=_time_zone(document.get("time_zone", "UTC")),
@@ -241,6 +245,13 @@ def _list(where: str, entry: Entry) -> ItemList:
     )
 
 
+def _station(where: str, entry: Entry) -> Station:
+    url = entry.get("url")
+    if not isinstance(url, str) or len(url) > MAX_URL_CHARS or not _URL.fullmatch(url):
+        raise _fail(f"{where}.url", f"{url!r} is not an address such as 'https://radio.example/stream.mp3'")
+    return Station(str(entry["id"]), _names(where, entry), url)
+
+
 def dump_home(home: HomeSnapshot) -> dict[str, Any]:
     """The document of a home, which `load_home` reads back to an equal home."""
     floors = [{"id": key, "names": _names_out(names)} for key, names in home.floors.items()]
@@ -257,6 +268,7 @@ def dump_home(home: HomeSnapshot) -> dict[str, Any]:
             _without_empty(id=each.id, names=_names_out(each.names), items=list(each.items), done=list(each.done))
             for each in home.lists
         ],
+        "media": [{"id": each.id, "names": _names_out(each.names), "url": each.url} for each in home.media],
     }
     return _without_empty(**document)
 
@@ -318,6 +330,7 @@ def home_schema() -> dict[str, Any]:
         "available": {"type": "boolean"},
         "items": {"type": "array", "items": text},
         "done": {"type": "array", "items": text},
+        "url": {"type": "string", "pattern": "^https?://", "maxLength": MAX_URL_CHARS},
         "place": text,
         "time_zone": text,
         "temperature_unit": {"enum": ["C", "F"]},
@@ -333,7 +346,7 @@ def home_schema() -> dict[str, Any]:
 
 
 def _section_schema(keys: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
-    required = [key for key in ("id", "kind", "names") if key in keys]
+    required = [key for key in ("id", "kind", "names", "url") if key in keys]
     entry = {
         "type": "object",
         "properties": {key: fields[key] for key in keys},

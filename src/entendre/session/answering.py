@@ -11,7 +11,7 @@ from typing import Any
 
 from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
 from entendre.core.audio import Samples
-from entendre.core.errors import EntendreError, MediaError, OverloadedError
+from entendre.core.errors import EntendreError, MediaError, OverloadedError, UnknownMediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
@@ -104,6 +104,10 @@ class Answering:
         """Say something when nobody speaks. Raises: OverloadedError when many wait."""
         self._announcements.add(announcement, self.assistant.clock.monotonic())
 
+    def control_media(self, action: ControlMedia) -> None:
+        """Play, pause or stop media that was asked for elsewhere."""
+        self.assistant.keeper.start(self._media_from_elsewhere(action), "media")
+
     def typed_waits(self) -> bool:
         """Whether a request waits to be answered."""
         return bool(self._typed)
@@ -158,7 +162,9 @@ class Answering:
         return True
 
     def something_waits(self) -> bool:
-        """Whether something is to be said that media makes way for."""
+        """Whether something is to be said that media makes way for, or it was ended from elsewhere."""
+        if self.plays_media and not self.media.playing:
+            return True
         return bool(self.rings.news or self.rings.sounding() or self._typed) or (
             not self.rings.current() and self._announcements.due(self.assistant.clock.monotonic())
         )
@@ -326,7 +332,8 @@ class Answering:
         return " ".join(filter(None, (told(understanding, world, call, answer) for call, answer in effects.answers)))
 
     def _failure_text(self, failed: Sequence[EntendreError]) -> str:
-        return self.assistant.planner.phrase(failed[0].code, self.profile.language)
+        name = failed[0].name if isinstance(failed[0], UnknownMediaError) else ""
+        return self.assistant.planner.phrase(failed[0].code, self.profile.language, name=name)
 
     def _mark(self, turn: Turn, name: str) -> None:
         turn.trace.mark(name, self.stream_s())
@@ -375,6 +382,17 @@ class Answering:
     async def _unasked(self, announcement: Announcement) -> None:
         sound = self._sound(announcement.text, language=announcement.language)
         await self._play(sound, "", expects_reply=False)
+
+    async def _media_from_elsewhere(self, action: ControlMedia) -> None:
+        """Task root: nobody here waits for an answer."""
+        try:
+            async with asyncio.timeout(self.assistant.limits.action_s):
+                await self._committer.control_media(action)
+        except (EntendreError, TimeoutError) as error:
+            code = getattr(error, "code", "timeout")
+            log.info("media refused", extra={"device": self.profile.device, "code": code})
+            return
+        self.wake()
 
     async def _play_media(self) -> None:
         """Sound it until it ends or is interrupted; a stream that breaks is told."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from entendre.core.actions import Action, CallDeviceTool
+from entendre.core.actions import Action, CallDeviceTool, ControlMedia
 from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
@@ -119,6 +119,10 @@ class Announcer(Protocol):
 
         Raises: OverloadedError when there are some and all have too much to say.
         """
+        ...
+
+    def control_media(self, action: ControlMedia, audience: Audience) -> tuple[Speaker, ...]:
+        """Play, pause or stop media on speakers; those that were told."""
         ...
 
 

@@ -92,8 +92,11 @@ class Committer:
             if self.media is not None:
                 self.media.stop()
             await self.link.perform(action)
+        elif isinstance(action, act.ControlMedia) and action.room is not None:
+            if not self.assistant.announcer.control_media(action, Audience(room=action.room)):
+                raise ActionError(detail="no speaker is in that room")
         elif isinstance(action, act.ControlMedia) and action.appliance is None:
-            await self._play(action)
+            await self.control_media(action)
         elif isinstance(action, DEVICE_ACTIONS):
             done = await self.link.perform(action)
             if done is False:
@@ -105,8 +108,11 @@ class Committer:
             await self.assistant.household.execute(action, turn=turn, index=index, device=device, language=language)
         return ""
 
-    async def _play(self, action: act.ControlMedia) -> None:
-        """What plays here comes first, then what the device can do itself, then what can be streamed to it."""
+    async def control_media(self, action: act.ControlMedia) -> None:
+        """What plays here comes first, then what the device can do itself, then what can be streamed to it.
+
+        Raises: NothingPlaysError, UnknownMediaError.
+        """
         media = self.media
         changes = {"pause": media.pause, "resume": media.resume, "stop": media.stop} if media is not None else {}
         if media is not None and action.query is None and action.url is None:
@@ -118,7 +124,7 @@ class Committer:
         if action.command != "play":
             raise NothingPlaysError(detail=f"nothing to {action.command}")
         if action.url is None or media is None or not media.available:
-            raise UnknownMediaError(detail="no station, or no way to stream it")
+            raise UnknownMediaError(action.query or "", detail="no station, or no way to stream it")
         media.play(action.query or "", action.url)
 
     async def _broadcast(self, action: act.Broadcast, *, turn: str, index: int, device: str, language: str) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from entendre.core.actions import ControlMedia
 from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, Samples, samples_of
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
@@ -134,6 +135,10 @@ class LiveConversation:
         """Say something that is no reply, when nobody speaks. Raises: OverloadedError when many wait."""
         self._answering.announce(Announcement(announcement) if isinstance(announcement, str) else announcement)
         self._awake.set()
+
+    def control_media(self, action: ControlMedia) -> None:
+        """Play, pause or stop media that was asked for elsewhere."""
+        self._answering.control_media(action)
 
     def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
         """Ring until `stop_ring`."""

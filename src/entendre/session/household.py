@@ -17,17 +17,19 @@ from entendre.core.actions import (
     ChangeTimer,
     ClearList,
     CompleteItem,
+    ControlMedia,
     CreateAlarm,
     CreateReminder,
     RemoveItem,
     SetTrait,
     StartTimer,
     StopRinging,
+    Trait,
     action_from_json,
     action_to_json,
 )
 from entendre.core.clock import Clock
-from entendre.core.errors import ActionError
+from entendre.core.errors import ActionError, UnsupportedActionError
 from entendre.core.home import Room, all_names, plain_name
 from entendre.core.plan import DeviceView, Mentioned, World
 from entendre.home.graph import HomeGraph
@@ -96,6 +98,8 @@ class LiveHousehold:
             await self.lists.execute(action, turn=turn, index=index, language=language)
         elif isinstance(action, StopRinging):
             await self._stop_ringing(action, device, turn, index)
+        elif isinstance(action, ControlMedia):
+            await self._execute_at_home(_as_trait(action), ActionKey(turn, index))
         elif isinstance(action, SetTrait | AdjustTrait | ActivateScene):
             await self._execute_at_home(action, ActionKey(turn, index))
         else:
@@ -142,3 +146,11 @@ class LiveHousehold:
         assert isinstance(noted, SetTrait | ActivateScene)
         await self.graph.execute(noted)
         await self._store.finish_action(key, "true")
+
+
+def _as_trait(action: ControlMedia) -> SetTrait:
+    """What an appliance of the home understands of a media command. Raises: UnsupportedActionError."""
+    plays = {"play": True, "resume": True, "pause": False, "stop": False}.get(action.command)
+    if plays is None or action.appliance is None or action.query is not None:
+        raise UnsupportedActionError(detail=f"an appliance can't {action.command} {action.query or ''}")
+    return SetTrait(action.appliance, Trait.PLAYING, plays)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from entendre.core.actions import ControlMedia
 from entendre.core.errors import OverloadedError
 from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.api import DeviceLink, DeviceProfile, SessionEvent
@@ -108,6 +109,14 @@ class Hub:
         if refused is not None and not taken:
             raise refused
         return tuple(taken.values())
+
+    def control_media(self, action: ControlMedia, audience: Audience) -> tuple[Speaker, ...]:
+        """Play, pause or stop media on speakers; those that were told."""
+        told: dict[str, Speaker] = {}
+        for conversation in self._for(audience):
+            conversation.control_media(replace(action, room=None))
+            told[conversation.profile.device] = Speaker(conversation.profile.device, conversation.room)
+        return tuple(told.values())
 
     def _for(self, audience: Audience) -> list[LiveConversation]:
         """The conversations of an audience. A room's own speaker says what is said to its room."""

@@ -12,6 +12,7 @@ import pytest
 
 from entendre.core.actions import Trait
 from entendre.core.errors import InvalidInputError
+from entendre.core.home import Station
 from entendre.home import demo_home, dump_home, home_schema, load_home
 from entendre.home.traits import KIND_MODES, KIND_TRAITS, RULES
 
@@ -25,6 +26,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "appliances": [{"id": "lamp", "kind": "light", "names": "lamp", "room": "kitchen"}],
         "scenes": [{"id": "movie", "names": "movie time", "states": {"lamp": {"brightness": 10}}}],
         "lists": [{"id": "shopping", "names": "shopping list", "items": ["milk"]}],
+        "media": [{"id": "jazz", "names": ["Jazz FM"], "url": "https://radio.example/jazz.mp3?b=1"}],
     }
     return base | changes
 
@@ -41,6 +43,15 @@ def test_reads_every_section() -> None:
     assert home.floors == {"up": {"": ("upstairs",)}}
     assert home.scenes[0].states == {"lamp": {Trait.BRIGHTNESS: 10}}
     assert home.lists[0].items == ("milk",)
+    assert home.media == (Station("jazz", {"": ("Jazz FM",)}, "https://radio.example/jazz.mp3?b=1"),)
+
+
+@pytest.mark.parametrize(
+    "url", [None, 3, "", "radio.example", "file:///etc/passwd", "http://", "http://a b", "h" * 3000]
+)
+def test_a_station_needs_an_address(url: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"media\[0\] 'x'.url"):
+        load_home(document(media=[{"id": "x", "names": "x", "url": url}]))
 
 
 def test_kind_gives_traits_and_initial_state() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from entendre.core.actions import Trait, TraitValue
-from entendre.core.home import Appliance, HomeSnapshot, Room
 from entendre.core.colors import COLORS, from_hue_saturation, from_xy, hue_saturation, nearest, xy
+from entendre.core.home import Appliance, HomeSnapshot, Room
 from entendre.home.mqtt.components import part_of
 from entendre.home.mqtt.discovery import MAX_CONFIG_BYTES, DiscoveryError, parse
 from entendre.home.mqtt.part import Part

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from entendre.core.actions import AddItem, AdjustTrait, Broadcast, CallDeviceTool, StartTimer, StopRinging, Trait
+from entendre.core.actions import (
+    AddItem,
+    AdjustTrait,
+    Broadcast,
+    CallDeviceTool,
+    ControlMedia,
+    StartTimer,
+    StopRinging,
+    Trait,
+)
+from entendre.core.errors import UnsupportedActionError
+from entendre.core.home import Room
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.home.demo import demo_home
@@ -67,6 +78,9 @@ class Speakers:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+
+    def control_media(self, action: ControlMedia, audience: Audience) -> tuple[Speaker, ...]:
+        return ()
 
     def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
         self.said.append(announcement.text)
@@ -154,3 +168,24 @@ async def test_stopping_again_does_not_silence_what_rings_since(parts: Parts) ->
         assert len(parts.jobs.ringing()) == 1
         await answer_text(assistant, DO_ALL, device=device, language="en", act=True, turn="request:stop")
         assert len(parts.jobs.ringing()) == expected
+
+
+async def test_media_of_an_appliance_is_its_own_trait(parts: Parts) -> None:
+    graph = parts.graph
+    player = next(each for each in graph.snapshot().appliances if Trait.PLAYING in each.traits)
+    await parts.start(Plan())
+    said = {"turn": "t", "device": "d1", "language": "en"}
+    await parts.household.execute(ControlMedia("resume", appliance=player.id), index=0, **said)
+    playing = {each.id: each.state.get(Trait.PLAYING) for each in graph.snapshot().appliances}
+    assert playing[player.id] is True
+    for index, odd in enumerate((ControlMedia("next", appliance=player.id), ControlMedia("play", "x", player.id)), 1):
+        with pytest.raises(UnsupportedActionError):
+            await parts.household.execute(odd, index=index, **said)
+
+
+async def test_rooms_are_found_by_their_names_and_ids(parts: Parts) -> None:
+    named = parts.household.room_named
+    assert [named("Living room"), named("LIVING-ROOM"), named("living_room")] == ["living_room"] * 3
+    assert named("moon base") == "moon base"
+    parts.graph.put_room(Room("moon", {"en": ("Moon base",)}))
+    assert named("moon base") == "moon"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from entendre.core.actions import Action, CallDeviceTool
+from entendre.core.actions import Action, CallDeviceTool, ControlMedia
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ActionError, MediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
@@ -228,6 +228,9 @@ class Stations:
 
 
 class Nobody:
+    def control_media(self, action: ControlMedia, audience: Audience) -> tuple[Speaker, ...]:
+        return ()
+
     def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
         return ()
 

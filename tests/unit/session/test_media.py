@@ -199,3 +199,24 @@ async def test_a_connection_that_ends_lets_go_of_the_stream() -> None:
         await radio.ask("play jazz")
     await asyncio.sleep(0)
     assert radio.stations.closed == 1
+
+
+async def test_a_room_is_told_to_play_and_to_stop_from_another() -> None:
+    everywhere = {
+        "play upstairs": (C.COMPLETE, Plan("OK.", (ControlMedia("play", "Jazz FM", url=JAZZ, room="bedroom"),))),
+        "stop upstairs": (C.COMPLETE, Plan("OK.", (ControlMedia("stop", room="bedroom"),))),
+        "play nowhere": (C.COMPLETE, Plan("OK.", (ControlMedia("play", "Jazz FM", url=JAZZ, room="attic"),))),
+    }
+    async with Radio() as radio:
+        radio.home.stage.planner.plans.update(everywhere)
+        bedroom = await radio.home.speaker("bedroom")
+        bedroom.link.answer = False
+        await radio.ask("play upstairs")
+        await asyncio.sleep(2)
+        assert (radio.kitchen.said(), bedroom.said()) == (["OK."], ["Jazz FM"])
+        await radio.ask("stop upstairs")
+        await bedroom.link.until(ReplyEnded)
+        await asyncio.sleep(5)
+        assert len(bedroom.said()) == 1
+        await radio.ask("play nowhere")
+        assert radio.kitchen.said()[-1] == "phrase action_failed"

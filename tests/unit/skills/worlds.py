@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from entendre.core.home import Station
 from entendre.core.plan import AlarmView, DeviceView, Mentioned, ReminderView, TimerView, ToolDefinition, World
 from entendre.home.demo import demo_home
 
@@ -27,6 +28,10 @@ LOUD = AlarmView("a-loud", "10:00", ringing=True, next_at=NOW)
 CALL = ReminderView("r-call", "call my mom", NOW + timedelta(hours=7))
 BINS = ReminderView("r-bins", "take out the bins", NOW + timedelta(days=1), days=("tue",))
 
+STATIONS = (
+    Station("jazz", {"": ("Jazz FM", "smooth jazz")}, "http://radio.test/jazz"),
+    Station("news", {"en": ("World News",), "de": ("Nachrichten",)}, "https://radio.test/news"),
+)
 TOOLS = (
     "self.get_device_status",
     "self_screen_set_brightness",
@@ -63,5 +68,10 @@ WORLDS = {
         EMPTY, device=replace(HERE, tools=("self.led_strip.turn_off", STRIP[0].name), tool_definitions=STRIP)
     ),
     "speakers": replace(EMPTY, rooms_with_speakers=("kitchen", "office")),
+    "stations": replace(EMPTY, home=replace(EMPTY.home, media=STATIONS), rooms_with_speakers=("kitchen", "bedroom")),
+    "radio": replace(
+        EMPTY, home=replace(EMPTY.home, media=STATIONS), device=replace(HERE, media="Jazz FM", playing=True)
+    ),
+    "paused radio": replace(EMPTY, device=replace(HERE, media="Jazz FM")),
     "fahrenheit": replace(EMPTY, home=replace(EMPTY.home, temperature_unit="F")),
 }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from entendre.core.actions import (
     AdjustVolume,
     CallDeviceTool,
-    ControlMedia,
     SetMuted,
     SetVolume,
     StopRinging,
     StopSpeaking,
 )
-from entendre.core.home import Appliance, name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.offered import call_for
 from entendre.skills.slots import number, text
+from entendre.skills.speaker.media import COMMANDS, plan_media, plan_playing
 from entendre.skills.status import parse_status
 
 STEP_PERCENT = 10
@@ -25,37 +22,37 @@ SMALL_STEP_PERCENT = 5
 LARGE_STEP_PERCENT = 25
 _STEPS = {"small": SMALL_STEP_PERCENT, "large": LARGE_STEP_PERCENT}
 
-MEDIA_KINDS = ("media_player", "speaker", "tv")
-"""Kinds of appliances that play, the likeliest first."""
-
-MediaCommand = Literal["play", "pause", "resume", "stop", "next", "previous"]
-
-_MEDIA: dict[str, MediaCommand] = {
-    "MediaPlay": "play",
-    "MediaPause": "pause",
-    "MediaResume": "resume",
-    "MediaStop": "stop",
-    "MediaNext": "next",
-    "MediaPrevious": "previous",
-}
-
 
 class SpeakerSkill:
     """Plans what concerns the speaker that was spoken to."""
 
     name = "speaker"
     intents = frozenset(
-        {"VolumeSet", "VolumeUp", "VolumeDown", "VolumeAsk", "Mute", "Unmute", "Stop", "NeverMind", "Repeat", *_MEDIA}
+        {
+            "VolumeSet",
+            "VolumeUp",
+            "VolumeDown",
+            "VolumeAsk",
+            "Mute",
+            "Unmute",
+            "Stop",
+            "NeverMind",
+            "Repeat",
+            "MediaAsk",
+            *COMMANDS,
+        }
     )
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one speaker command."""
         intent = request.command.intent
-        if intent in _MEDIA:
-            return _media(request, _MEDIA[intent])
+        if intent in COMMANDS:
+            return plan_media(request, COMMANDS[intent])
         match intent:
             case "Stop":
                 return _stop(request)
+            case "MediaAsk":
+                return plan_playing(request)
             case "NeverMind":
                 return Plan(request.say("never_mind"))
             case "Repeat":
@@ -92,30 +89,6 @@ def _volume(request: Request) -> Plan:
     step = round(by) if by is not None else _STEPS.get(text(request, "step") or "", STEP_PERCENT)
     down = request.command.intent == "VolumeDown"
     return Plan(request.say("volume_down" if down else "volume_up"), (AdjustVolume(-step if down else step),))
-
-
-def _media(request: Request, command: MediaCommand) -> Plan:
-    query, room = text(request, "query"), text(request, "room")
-    appliance = _player(request)
-    if appliance is None and room not in (None, request.world.device.room):
-        names = {known.id: name_in(known.names, request.language) for known in request.world.home.rooms}
-        return Plan(request.say("media_no_player", room=names.get(room or "", room)), refusal=True)
-    action = ControlMedia(command, query, appliance.id if appliance else None)
-    return Plan(request.say(f"media_{command}", query=query), (action,))
-
-
-def _player(request: Request) -> Appliance | None:
-    """The appliance that shall play: one named, or the likeliest of the room named; None is this speaker."""
-    appliances = {appliance.id: appliance for appliance in request.world.home.appliances}
-    named = request.command.slots.get("appliance")
-    for asked in named if isinstance(named, list | tuple) else ():
-        if asked in appliances:
-            return appliances[asked]
-    room = text(request, "room")
-    if room is None or room == request.world.device.room:
-        return None
-    players = [one for one in appliances.values() if one.room == room and one.kind in MEDIA_KINDS]
-    return min(players, key=lambda one: MEDIA_KINDS.index(one.kind), default=None)
 
 
 def _stop(request: Request) -> Plan:
