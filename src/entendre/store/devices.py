@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sqlite3
@@ -29,6 +30,7 @@ from entendre.store import device_admission as admission
 from entendre.store import device_binding as binding
 from entendre.store import device_tokens as tokens
 from entendre.store.database import Database
+from entendre.store.device_presence import DevicePresence
 from entendre.store.device_rows import DeviceRows
 from entendre.store.device_watch import DeviceWatch
 
@@ -39,8 +41,6 @@ log = logging.getLogger(__name__)
 KIND = "xiaozhi"
 SAME_TOKEN_S = 60.0
 """How long a device that asks again gets the same token again, so that asking makes no new ones."""
-SEEN_EVERY_S = 60.0
-"""How coarse `last_seen_at_s` is."""
 MAX_WRONG_CODES = 10
 MAX_WRONG_CODES_OF_ALL = 100
 WRONG_CODES_S = 600.0
@@ -68,12 +68,14 @@ class Devices:
         self._rules = rules or admission.AdmissionRules()
         self._watch = DeviceWatch(database, clock, region)
         self._handed: dict[tuple[str, str], _Handed] = {}
-        self._seen: dict[str, tuple[float, str | None]] = {}
+        self._presence = DevicePresence(database, clock, region)
         self._guesses = _Guesses(clock)
 
     async def run(self) -> None:
-        """Find out what other processes change, for ever."""
-        await self._watch.run()
+        """Find out what other processes change, and write who was seen, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch.run())
+            tasks.create_task(self._presence.run())
 
     # -- for gateways ------------------------------------------------------------------------------------------------
 
@@ -108,6 +110,7 @@ class Devices:
         use = found
         if use.first:
             await self._write(lambda rows: tokens.note_first_use(rows, use.token, use.admitted.record.id))
+        await self.note_seen(use.admitted.record.id)
         return use.admitted
 
     def watch(self, admitted: Admitted, ended: Callable[[Refusal], None]) -> Callable[[], None]:
@@ -120,15 +123,8 @@ class Devices:
         return None if found is None or found.revoked_at_s is not None else found
 
     async def note_seen(self, device: str, firmware: str | None = None) -> None:
-        """Note that a device is there, and its firmware's version, at most once a minute."""
-        now_s = self._clock.monotonic()
-        last_s, last_firmware = self._seen.get(device, (-SEEN_EVERY_S, None))
-        if now_s - last_s < SEEN_EVERY_S and firmware in (None, last_firmware):
-            return
-        if len(self._seen) >= MAX_REMEMBERED:
-            self._seen.clear()
-        self._seen[device] = (now_s, firmware or last_firmware)
-        await self._write(lambda rows: rows.seen(device, label_of(firmware or "")))
+        """Note that a device is there, and its firmware's version; written together with others', once a minute."""
+        self._presence.note(device, label_of(firmware or ""))
 
     # -- for people --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 
 from entendre.core.device import Admitted, DeviceIdentity, Refusal, Refused, Unbound
 from entendre.core.errors import InvalidInputError
-from entendre.store import Database, Devices, device_watch
+from entendre.store import Database, Devices, device_presence, device_watch
 from entendre.store.device_tokens import OVERLAP_S
 from entendre.store.devices import SAME_TOKEN_S
 from entendre.store.migrate import migrate, packaged_migrations, schema_version
@@ -234,19 +234,27 @@ async def test_forgetting_leaves_nothing_and_lets_it_be_bound_anew(devices: Devi
     assert again.record.id != first.record.id
 
 
-async def test_seeing_a_device_is_noted_coarsely(devices: Devices, clock: HandClock) -> None:
+async def test_who_was_seen_is_written_once_a_minute_and_at_the_end(
+    devices: Devices, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     admitted = await bound(devices)
-    await devices.note_seen(admitted.record.id)
+    monkeypatch.setattr(device_presence, "WRITE_EVERY_S", 0.02)
+    running = asyncio.create_task(devices.run())
     clock.now_s += 5
-    await devices.note_seen(admitted.record.id)
-    first = await devices.record(admitted.record.id)
     await devices.note_seen(admitted.record.id, "2.5.0")
-    clock.now_s += 61
     await devices.note_seen(admitted.record.id)
+    await asyncio.sleep(0.1)
+    first = await devices.record(admitted.record.id)
+    monkeypatch.setattr(device_presence, "WRITE_EVERY_S", 60.0)
+    await asyncio.sleep(0.05)
+    clock.now_s += 61
+    assert isinstance(await devices.verify(admitted.token, BOX.hardware, BOX.client), Admitted)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     second = await devices.record(admitted.record.id)
     assert first is not None
     assert second is not None
-    assert (first.last_seen_at_s, first.firmware) == (1_800_000_000.0, "2.4.2")
+    assert (first.last_seen_at_s, first.firmware) == (1_800_000_005.0, "2.5.0")
     assert (second.last_seen_at_s, second.firmware) == (1_800_000_066.0, "2.5.0")
 
 

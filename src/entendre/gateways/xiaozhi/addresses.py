@@ -68,4 +68,4 @@ def base_of_request(request: web.Request, public: Base | None) -> Base:
 def _local(request: web.Request) -> tuple[str, int | None]:
     """The address and port that a request came in by."""
     found = request.get_extra_info("sockname")
-    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else ("127.0.0.1", None)
+    return (str(found[0]).removeprefix("::ffff:"), int(found[1])) if isinstance(found, tuple) else ("127.0.0.1", None)
