@@ -71,7 +71,13 @@ def _offer(app: App) -> VisionEndpoint:
         app.devices,
         app.clock,
         gateway_settings(app),
-        Surroundings(app.voice_for, say_code, vision, lambda device: next_ring_s(app, device)),
+        Surroundings(
+            app.voice_for,
+            say_code,
+            vision,
+            next_ring_s=lambda device: next_ring_s(app, device),
+            silence=lambda ring: silence(app, ring),
+        ),
     )
     mqtt_port = xiaozhi_port(settings)
     ota_settings = OtaSettings(
@@ -106,6 +112,11 @@ def next_ring_s(app: App, device: str) -> float | None:
     """Seconds until a timer of this device rings."""
     timers = (timer for timer in app.timers() if timer.device == device and not timer.paused)
     return min((timer.remaining_s for timer in timers), default=None)
+
+
+def silence(app: App, ring: str) -> None:
+    """End what rings, because it was silenced at its device."""
+    app.assistant.keeper.start(app.dismiss_ring(ring), "silence")
 
 
 def _known_wake_words() -> tuple[str, ...]:

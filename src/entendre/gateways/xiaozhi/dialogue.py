@@ -24,6 +24,8 @@ STRAY_S = 0.5
 """Microphone packets that were on their way when the device was told to speak arrive within this."""
 REOPEN_S = 0.05
 """Between the end of listening and its next beginning, in which announcements have their turn."""
+WOKEN = "wake_word_detected"
+"""Why a device aborts when its wake word was said."""
 WAKE_S = 5.0
 """A request follows its wake word within this."""
 
@@ -61,6 +63,9 @@ class Dialogue:
         self._owes_stop = False
         self._misses = 0
         self._active_at_s = clock()
+        self._rings: set[str] = set()
+        self.silenced: set[str] = set()
+        """What rang here and was silenced at the device; whoever carries that out takes it away."""
         self.elsewhere = False
         """Another speaker answered the words that woke this device."""
 
@@ -79,8 +84,8 @@ class Dialogue:
                 return self._listen_stopped()
             case wire.WakeWordDetected(text):
                 self._detected(text)
-            case wire.AbortRequested():
-                return self._aborted()
+            case wire.AbortRequested(reason):
+                return self._aborted(reason)
             case _:
                 pass
         return []
@@ -140,8 +145,11 @@ class Dialogue:
         except (InvalidInputError, OverloadedError) as error:
             log.warning("typed text refused", extra={"device": self.profile.device, "code": error.code})
 
-    def _aborted(self) -> list[Outgoing]:
+    def _aborted(self, reason: str) -> list[Outgoing]:
+        """Stop what is said. A button silences what rings; after a wake word, what is said next decides that."""
         self._active()
+        if reason != WOKEN and self._speaking_for is not None and self._speaking_for != self._turn:
+            self.silenced |= self._rings
         self._hushed = self._speaking_for or self._turn
         self._conversation.cancel_reply()
         stopping = self._speaking_for is not None or self._clock() - self._stopped_at_s > AUTOMATIC_S
@@ -173,6 +181,13 @@ class Dialogue:
                 return self._reply_ended(event)
             case api.ListeningEnded(reason):
                 self._listening_ended(reason)
+                return []
+            case api.RingStarted(ring):
+                self._rings.add(ring)
+                return []
+            case api.RingStopped(ring):
+                self._rings.discard(ring)
+                self.silenced.discard(ring)
                 return []
         return self._turn_event(event)
 

@@ -40,13 +40,14 @@ class Surroundings:
     """What the gateway needs beside its devices.
 
     `voice_for`: the voice of a language. `say_code` asks to bind a device. `vision`: where a device sends pictures.
-    `next_ring_s`: seconds until something rings on a device.
+    `next_ring_s`: seconds until something rings on a device. `silence` ends what rings, by its id.
     """
 
     voice_for: Callable[[str], Voice | None]
     say_code: SayCode
     vision: Callable[[web.Request, Admitted], Vision] = lambda request, admitted: Vision()
     next_ring_s: NextRing = lambda device: None
+    silence: Callable[[str], None] = lambda ring: None
 
 
 def profile_of(admitted: Admitted, settings: XiaozhiSettings) -> DeviceProfile:
@@ -193,6 +194,7 @@ class XiaozhiGateway:
             clock=self._clock.monotonic,
             vision=around.vision(request, admission),
             next_ring_s=around.next_ring_s,
+            silence=around.silence,
         )
 
 

@@ -55,13 +55,15 @@ class Talk:
         clock: Callable[[], float],
         vision: Vision | None = None,
         next_ring_s: NextRing = lambda device: None,
+        silence: Callable[[str], None] = lambda ring: None,
     ) -> None:
-        """`session`: the id that hello's answer named. Raises: MissingExtraError."""
+        """`session`: the id that hello's answer named; `silence` ends what rings. Raises: MissingExtraError."""
         self._channel = channel
         self._settings = settings
         self._session = session
         self._clock = clock
         self._next_ring_s = next_ring_s
+        self._silence = silence
         self.dialogue = Dialogue(profile, session, settings, clock)
         self._conversation = factory.open(profile, self)
         self.dialogue.attach(self._conversation)
@@ -110,6 +112,8 @@ class Talk:
                 self.end("closed")
             case _:
                 self.post(self.dialogue.received(message))
+                while self.dialogue.silenced:
+                    self._silence(self.dialogue.silenced.pop())
 
     def hear_packet(self, opus: bytes, lost: int = 0) -> None:
         """Follow a packet of the microphone; `lost` went missing before it."""

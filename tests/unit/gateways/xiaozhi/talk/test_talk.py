@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import pairwise
 
 import pytest
@@ -310,6 +311,19 @@ async def test_a_timer_rings_again_and_again_with_the_microphone_open_in_between
         stops, starts = at.device.times("tts stop"), at.device.times("tts start")
     assert len(stops) == len(starts) == 3
     assert starts[1] - stops[0] > 3
+
+
+@pytest.mark.parametrize(("reason", "silenced"), [("", ["r1"]), ("wake_word_detected", [])])
+async def test_the_button_silences_what_rings_and_the_wake_word_waits_for_what_is_said(
+    reason: str, silenced: list[str]
+) -> None:
+    ended: list[str] = []
+    async with scene(stage(), silence=ended.append) as at:
+        at.conversation.ring("r1", "timer", None, "Your timer is done.")
+        await at.device.until("audio", 5)
+        at.tell(json.dumps({"type": "abort", "reason": reason}))
+        await at.device.until("tts stop")
+        assert ended == silenced
 
 
 async def test_an_idle_device_may_sleep() -> None:
