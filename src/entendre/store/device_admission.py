@@ -58,23 +58,24 @@ def announce(rows: DeviceRows, identity: DeviceIdentity, address: str, rules: Ad
     return tokens.mint(rows, record, rules.token_life_s)
 
 
-def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None) -> Admission:
+def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, rules: AdmissionRules) -> Admission:
     """A device asks whether it was bound, or proves its key."""
     row = rows.pending_of(identity.kind, identity.hardware, identity.client)
     if row is None:
         return _nothing_pending(rows, identity, proof)
-    if row.serial != identity.serial or (proof is not None and proof.serial != row.serial):
+    told = proof.serial if proof is not None else None  # some clients say their serial number only here
+    if identity.serial not in (None, row.serial) or (row.serial is not None and told not in (None, row.serial)):
         return Refused(Refusal.IDENTITY_MISMATCH)
     if proof is not None and (row.challenge is None or not _same(proof.challenge, row.challenge)):
         return Refused(Refusal.CHALLENGE_USED)
-    key = rows.key_of(row.serial)
+    key = rows.key_of(row.serial or told)
     if key is not None and (proof is None or not _proves(key, proof)):
         return Refused(Refusal.WRONG_PROOF)
     if row.device is None:
         if key is not None and row.proven_at_s is None:
             rows.set_pending(row.id, proven_at_s=rows.now_s)
         return Unbound(row.code or "", row.challenge or "", row.expires_at_s)
-    return _pass(rows, row, proven=key is not None)
+    return _pass(rows, row, rules, proven=key is not None)
 
 
 def verify(rows: DeviceRows, token: str, hardware: str, client: str, kind: str) -> tokens.TokenUse | Admission:
@@ -102,25 +103,25 @@ def is_bound(rows: DeviceRows, identity: DeviceIdentity) -> bool:
 def _ask_to_be_bound(rows: DeviceRows, identity: DeviceIdentity, address: str, rules: AdmissionRules) -> Admission:
     """A code to show, and a fresh challenge."""
     row = rows.pending_of(identity.kind, identity.hardware, identity.client)
-    challenge = _nonce()
-    if row is not None and row.code and row.serial == identity.serial and _is_fresh(rows, row):
-        rows.set_pending(row.id, challenge=challenge, firmware=identity.firmware, language=identity.language)
-        return Unbound(row.code, challenge, row.expires_at_s)
-    others = row is None or row.code is None
-    if others and rows.count_waiting(address) >= rules.unbound_per_address:
+    fresh = _fresh()
+    if row is not None and row.code and row.serial == identity.serial and _lasts(rows, row):
+        rows.set_pending(row.id, firmware=identity.firmware, language=identity.language, **fresh.columns)
+        return Unbound(row.code, fresh.challenge, row.expires_at_s, fresh.token.text)
+    another = row is None or row.code is None
+    if another and rows.count_waiting(address) >= rules.unbound_per_address:
         return Refused(Refusal.TOO_MANY_UNBOUND)
-    if others and rows.count_waiting() >= MAX_WAITING:
+    if another and rows.count_waiting() >= MAX_WAITING:
         return Refused(Refusal.TOO_MANY_UNBOUND)
     code, expires_at_s = _free_code(rows), rows.now_s + CODE_LIFE_S
-    rows.put_pending(identity, address, code=code, challenge=challenge, expires_at_s=expires_at_s)
-    return Unbound(code, challenge, expires_at_s)
+    rows.put_pending(identity, address, code=code, expires_at_s=expires_at_s, **fresh.columns)
+    return Unbound(code, fresh.challenge, expires_at_s, fresh.token.text)
 
 
 def _ask_for_proof(rows: DeviceRows, identity: DeviceIdentity, address: str, record: DeviceRecord) -> Unbound:
-    """A challenge without a code: a bound device proves its enrolled key before it gets a token."""
-    challenge, expires_at_s = _nonce(), rows.now_s + ATTEST_LIFE_S
-    rows.put_pending(identity, address, challenge=challenge, device=record.id, expires_at_s=expires_at_s)
-    return Unbound("", challenge, expires_at_s)
+    """A challenge without a code: a bound device proves its enrolled key before its token counts."""
+    fresh, expires_at_s = _fresh(), rows.now_s + ATTEST_LIFE_S
+    rows.put_pending(identity, address, device=record.id, expires_at_s=expires_at_s, **fresh.columns)
+    return Unbound("", fresh.challenge, expires_at_s, fresh.token.text)
 
 
 def _has_just_proven(rows: DeviceRows, identity: DeviceIdentity, address: str) -> bool:
@@ -132,13 +133,19 @@ def _has_just_proven(rows: DeviceRows, identity: DeviceIdentity, address: str) -
     return row.address == address and rows.now_s - row.passed_at_s <= PASSED_LIFE_S
 
 
-def _pass(rows: DeviceRows, row: PendingRow, *, proven: bool) -> Admission:
-    """The device was bound: its challenge is used up."""
+def _pass(rows: DeviceRows, row: PendingRow, rules: AdmissionRules, *, proven: bool) -> Admission:
+    """The device was bound: its challenge is used up, and the token that came with that challenge counts from now on.
+
+    Firmware asks for another token; xiaozhi-sdk goes on with this one. A token handed out with any other challenge never
+    counts, so whoever asked in between has nothing.
+    """
     record = rows.device(row.device or "")
     if record is None or record.revoked_at_s is not None:
         return Refused(Refusal.REVOKED)
+    if row.token is not None and row.token_hash is not None:
+        tokens.keep(rows, record, row.token, row.token_hash, rules.token_life_s)
     if proven:
-        rows.set_pending(row.id, challenge=None, passed_at_s=rows.now_s)
+        rows.set_pending(row.id, challenge=None, token=None, token_hash=None, passed_at_s=rows.now_s)
         rows.note_attested(record.id)
     else:
         rows.drop_pending(row.id)
@@ -155,7 +162,23 @@ def _nothing_pending(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | 
     return Admitted(record) if proof is None else Refused(Refusal.CHALLENGE_USED)
 
 
-def _is_fresh(rows: DeviceRows, row: PendingRow) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A challenge, and the token that counts once it is answered."""
+
+    challenge: str
+    token: tokens.TokenDraft
+
+    @property
+    def columns(self) -> dict[str, str | bytes]:
+        return {"challenge": self.challenge, "token": self.token.id, "token_hash": self.token.secret_hash}
+
+
+def _fresh() -> _Fresh:
+    return _Fresh(secrets.token_hex(CHALLENGE_BYTES), tokens.draft())
+
+
+def _lasts(rows: DeviceRows, row: PendingRow) -> bool:
     return row.expires_at_s - rows.now_s > FRESH_CODE_S
 
 
@@ -164,10 +187,6 @@ def _free_code(rows: DeviceRows) -> str:
         code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
         if rows.code_is_free(code):
             return code
-
-
-def _nonce() -> str:
-    return secrets.token_hex(CHALLENGE_BYTES)
 
 
 def _same(one: str, other: str) -> bool:

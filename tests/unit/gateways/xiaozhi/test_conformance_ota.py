@@ -93,6 +93,26 @@ async def test_activate_takes_every_shape_that_clients_send(
     assert await desk.poll(serious, body=body) == 200
 
 
+@pytest.mark.parametrize("enrolled", [False, True])
+async def test_a_client_that_tells_its_serial_only_with_its_proof_is_activated(
+    desk: Desk, box: Box, enrolled: bool
+) -> None:
+    """py-xiaozhi 2.1.1 sends no Serial-Number header, and its proof nested."""
+    key = b"\x07" * 32
+    proving = replace(box, serial="SN-64609447-02fc00000001", key=key)
+    if enrolled:
+        await desk.devices.enrol("SN-64609447-02fc00000001", key, by="cli")
+    shown = (await desk.boot(box))["activation"]
+    proof = {"Payload": proving.proof(shown["challenge"])}
+    forged = {"Payload": replace(proving, key=b"\x08" * 32).proof(shown["challenge"])}
+    if enrolled:
+        assert await desk.poll(box, body=forged) == 403
+    assert await desk.poll(box, body=proof) == 202
+    await desk.devices.bind(shown["code"], by="cli", guesser="cli")
+    assert await desk.poll(box, body=proof) == 200
+    assert (await desk.boot(box))["websocket"]["token"]
+
+
 async def test_a_code_has_six_digits_and_its_message_names_the_server(desk: Desk, box: Box) -> None:
     shown = (await desk.boot(box))["activation"]
     assert len(shown["code"]) == 6
