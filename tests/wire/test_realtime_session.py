@@ -160,3 +160,10 @@ def test_a_tool_nested_too_deeply_to_be_written_again_is_refused(depth: int, acc
     text = '{"type":"session.update","session":{"tools":[{"name":"f","parameters":' + parameters + "}]}}"
     received = RealtimeCodec("c").receive(text)
     assert isinstance(received, Received if accepted else ProtocolFailed)
+
+
+def test_half_a_character_never_leaves_the_codec() -> None:
+    tool = {"type": "function", "name": "f", "sentences": ["open \ud800"]}
+    config = after({"tools": [tool], "include": ["a\udfff"]})
+    assert config.tools[0].sentences == ("open �",)
+    assert config.include == ("a�",)

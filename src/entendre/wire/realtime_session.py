@@ -20,6 +20,7 @@ from entendre.wire.realtime_checks import (
     object_at,
     optional_string_at,
     string_at,
+    without_surrogates,
     wrong_type,
 )
 
@@ -125,7 +126,9 @@ def _common(config: SessionConfig, document: Json) -> SessionConfig:
         config = replace(config, tool_choice=string_at(document, "tool_choice", path))
     if "include" in document:
         names = list_at(document, "include", path, MAX_INCLUDES)
-        config = replace(config, include=tuple(name[:MAX_NAME_CHARS] for name in names if isinstance(name, str)))
+        config = replace(
+            config, include=tuple(without_surrogates(name[:MAX_NAME_CHARS]) for name in names if isinstance(name, str))
+        )
     for key in ("output_modalities", "modalities"):
         if document.get(key) is not None:
             config = replace(config, speaks=speaks(document, key, path))
@@ -245,7 +248,7 @@ def _tool(document: Any, path: str) -> Tool:
         name=string_at(function, "name", f"{path}.", limit=MAX_NAME_CHARS),
         description=string_at(function, "description", f"{path}.", limit=MAX_TOOL_CHARS, default=""),
         parameters=parameters,
-        sentences=tuple(sentences),
+        sentences=tuple(map(without_surrogates, sentences)),
     )
 
 
