@@ -91,7 +91,7 @@ class PendingDevice:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A version 2 device's answer to a challenge. `digest`: HMAC-SHA256 of the challenge, lower-case hex."""
+    """An answer to a challenge. `digest`: HMAC-SHA256 of the challenge, lower-case hex. `serial` is empty for none."""
 
     serial: str
     challenge: str
@@ -111,12 +111,14 @@ class Admitted:
 class Unbound:
     """A device that may only ask to be bound: `code` is shown and spoken, `challenge` is to be answered.
 
-    `code` is empty for a bound device that has to prove its enrolled key again before it gets a token.
+    `code` is empty for a bound device that has to prove its enrolled key again. `token` is set only where one was made:
+    it opens nothing yet, and counts from when the device's activation does.
     """
 
     code: str
     challenge: str
     expires_at_s: float = 0.0
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, ru
     row = rows.pending_of(identity.kind, identity.hardware, identity.client)
     if row is None:
         return _nothing_pending(rows, identity, proof)
-    told = proof.serial if proof is not None else None  # some clients say their serial number only here
+    told = (proof.serial or None) if proof is not None else None  # some clients say their serial number only here
     if identity.serial not in (None, row.serial) or (row.serial is not None and told not in (None, row.serial)):
         return Refused(Refusal.IDENTITY_MISMATCH)
     if proof is not None and (row.challenge is None or not _same(proof.challenge, row.challenge)):
@@ -136,8 +136,8 @@ def _has_just_proven(rows: DeviceRows, identity: DeviceIdentity, address: str) -
 def _pass(rows: DeviceRows, row: PendingRow, rules: AdmissionRules, *, proven: bool) -> Admission:
     """The device was bound: its challenge is used up, and the token that came with that challenge counts from now on.
 
-    Firmware asks for another token; xiaozhi-sdk goes on with this one. A token handed out with any other challenge never
-    counts, so whoever asked in between has nothing.
+    Firmware asks for another token; xiaozhi-sdk goes on with this one. A token handed out with any other challenge
+    never counts, so whoever asked in between has nothing.
     """
     record = rows.device(row.device or "")
     if record is None or record.revoked_at_s is not None:

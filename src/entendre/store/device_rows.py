@@ -28,6 +28,8 @@ class PendingRow:
     proven_at_s: float | None
     passed_at_s: float | None
     device: str | None
+    token: str | None
+    token_hash: bytes | None
     address: str
     expires_at_s: float
 

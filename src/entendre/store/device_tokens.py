@@ -26,6 +26,15 @@ _TOKEN = re.compile(r"dev_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDraft:
+    """A token that opens nothing until it is kept."""
+
+    id: str
+    text: str
+    secret_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TokenUse:
     """A token that opened; `first` if it never did before."""
 
@@ -34,19 +43,29 @@ class TokenUse:
     first: bool
 
 
-def mint(rows: DeviceRows, record: DeviceRecord, life_s: float | None) -> Admitted:
-    """A new token of a device, which cannot be shown again."""
+def draft() -> TokenDraft:
+    """A new token, which cannot be shown again."""
     token_id, secret = new_id(), secrets.token_urlsafe(SECRET_BYTES)
+    return TokenDraft(token_id, f"dev_{token_id.replace('-', '')}_{secret}", _hash(token_id, secret))
+
+
+def mint(rows: DeviceRows, record: DeviceRecord, life_s: float | None) -> Admitted:
+    """A new token of a device."""
+    made = draft()
+    return Admitted(record, made.text, keep(rows, record, made.id, made.secret_hash, life_s))
+
+
+def keep(rows: DeviceRows, record: DeviceRecord, token: str, secret_hash: bytes, life_s: float | None) -> float | None:
+    """Let a token open for a device from now on; when it ends."""
     expires_at_s = None if life_s is None else rows.now_s + life_s
     sql = (
         "INSERT INTO device_tokens (region, id, device, client, secret_hash, created_at_s, expires_at_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"
     )
-    digest = _hash(token_id, secret)
-    values = (rows.region, token_id, record.id, record.client, digest, rows.now_s, expires_at_s)
+    values = (rows.region, token, record.id, record.client, secret_hash, rows.now_s, expires_at_s)
     rows.connection.execute(sql, values)
     _thin_out(rows, record.id)
-    return Admitted(record, f"dev_{token_id.replace('-', '')}_{secret}", expires_at_s)
+    return expires_at_s
 
 
 def check(rows: DeviceRows, token: str, hardware: str, client: str) -> TokenUse | Admission:

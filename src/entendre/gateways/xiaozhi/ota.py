@@ -114,7 +114,7 @@ class OtaEndpoint:
             case Unbound():
                 return web.json_response({"status": "waiting"}, status=202)
             case Refused(reason):
-                log.info("an activation was refused", extra={"reason": reason.value})
+                log.info("an activation was refused: %s", reason.value, extra={"reason": reason.value})
                 return web.json_response({"error": reason.value}, status=403)
 
     def _may_ask(self, request: web.Request, report: DeviceReport) -> bool:
@@ -130,7 +130,7 @@ class OtaEndpoint:
 
     async def _answer(self, request: web.Request, report: DeviceReport, found: Admission) -> dict[str, object]:
         base = base_of_request(request, self._settings.public)
-        token = found.token if isinstance(found, Admitted) else ""
+        token = "" if isinstance(found, Refused) else found.token
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         offset = now.astimezone(self._zone).utcoffset()
         return build_response(

@@ -27,7 +27,8 @@ CREATE TABLE devices (
 CREATE UNIQUE INDEX devices_by_serial ON devices (region, kind, serial) WHERE serial IS NOT NULL;
 
 -- One row for each (hardware, client) that presents itself. `code` is set while a person may bind it, `device` once one
--- did; a bound device with an enrolled key has a row without a code while it proves its key again.
+-- did; a bound device with an enrolled key has a row without a code while it proves its key again. `token` opens nothing
+-- until the challenge that was handed out with it counts.
 CREATE TABLE pending_devices (
     region          TEXT    NOT NULL,
     id              TEXT    NOT NULL,
@@ -41,6 +42,8 @@ CREATE TABLE pending_devices (
     address         TEXT    NOT NULL,
     code            TEXT,
     challenge       TEXT,
+    token           TEXT,
+    token_hash      BLOB,
     proven_at_s     REAL,
     passed_at_s     REAL,
     device          TEXT,

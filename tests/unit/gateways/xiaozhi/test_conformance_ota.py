@@ -143,7 +143,7 @@ async def test_a_device_with_an_enrolled_key_proves_it_at_every_boot_without_a_c
     desk.clock.now_s += 3_600
     silent = await desk.boot(serious)
     assert set(silent["activation"]) == {"challenge", "timeout_ms"}
-    assert silent["websocket"]["token"] == ""
+    assert not isinstance(await desk.devices.verify(silent["websocket"]["token"], box.mac, box.client), Admitted)
     assert await desk.poll(serious, silent["activation"]["challenge"]) == 200
     second = await desk.boot(serious)
     assert second["websocket"]["token"] not in ("", first["websocket"]["token"])
@@ -164,7 +164,8 @@ async def test_the_first_binding_pins_client_and_serial(desk: Desk, box: Box) ->
     assert (record.client, record.serial) == (box.client, "S" * 32)
     for stranger in (replace(serious, client="another"), replace(serious, serial="T" * 32), box):
         answer = await desk.boot(stranger)
-        assert answer["websocket"]["token"] == ""
+        opened = await desk.devices.verify(answer["websocket"]["token"], stranger.mac, stranger.client)
+        assert not isinstance(opened, Admitted)
         assert answer["activation"]["code"]
 
 
@@ -177,8 +178,10 @@ async def test_binding_again_pins_anew_and_keeps_the_device(desk: Desk, box: Box
     again = await desk.devices.bind(shown["code"], by="cli", guesser="cli")
     assert (again.id, again.name, again.client) == (record.id, "Kitchen", erased.client)
     assert not isinstance(await desk.devices.verify(token, box.mac, box.client), Admitted)
-    assert (await desk.boot(box))["websocket"]["token"] == ""
-    assert (await desk.boot(erased))["websocket"]["token"]
+    opened = await desk.devices.verify((await desk.boot(box))["websocket"]["token"], box.mac, box.client)
+    assert not isinstance(opened, Admitted)
+    opened = await desk.devices.verify((await desk.boot(erased))["websocket"]["token"], erased.mac, erased.client)
+    assert isinstance(opened, Admitted)
 
 
 async def test_mqtt_is_offered_to_bound_devices_where_it_is_chosen(

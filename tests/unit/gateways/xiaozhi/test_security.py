@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from front_desk import Box, Desk
@@ -32,6 +33,12 @@ async def wrong_code(desk: Desk) -> str:
     return next(f"{number:06d}" for number in range(1_000) if f"{number:06d}" not in shown)
 
 
+async def opens(desk: Desk, box: Box, configured: dict[str, Any]) -> bool:
+    """Whether what a device was told lets it in."""
+    found = await desk.devices.verify(configured["websocket"]["token"], box.mac, box.client)
+    return isinstance(found, Admitted)
+
+
 # -- activation -----------------------------------------------------------------------------------------------------
 
 
@@ -55,9 +62,9 @@ async def test_an_activation_of_yesterday_opens_nothing_today(desk: Desk, seriou
     assert await desk.poll(serious, body=recorded) == 200
     await desk.boot(serious)
     desk.clock.now_s += 86_400
-    assert (await desk.boot(serious))["websocket"]["token"] == ""
+    assert not await opens(desk, serious, await desk.boot(serious))
     assert await desk.poll(serious, body=recorded) == 403
-    assert (await desk.boot(serious))["websocket"]["token"] == ""
+    assert not await opens(desk, serious, await desk.boot(serious))
 
 
 async def test_a_superseded_challenge_is_refused(desk: Desk, serious: Box) -> None:
@@ -92,7 +99,7 @@ async def test_leaving_the_serial_out_does_not_leave_the_key_out(desk: Desk, ser
     assert await desk.poll(serious, shown["challenge"]) == 200
     await desk.boot(serious)
     downgraded = await desk.boot(box)
-    assert downgraded["websocket"]["token"] == ""
+    assert not await opens(desk, box, downgraded)
     assert downgraded["activation"]["code"]
 
 
@@ -105,6 +112,44 @@ async def test_a_proof_made_elsewhere_gives_its_token_to_nobody_else(desk: Desk,
     from_elsewhere = await desk.devices.announce(identity_of(serious), "203.0.113.9")
     assert isinstance(from_elsewhere, Unbound)
     assert from_elsewhere.code == ""
+
+
+async def test_the_token_of_an_unbound_device_counts_once_it_was_bound_and_asked(desk: Desk, box: Box) -> None:
+    shown = await desk.boot(box)
+    assert isinstance(await desk.devices.verify(shown["websocket"]["token"], box.mac, box.client), Unbound)
+    await desk.devices.bind(shown["activation"]["code"], by="cli", guesser="cli")
+    assert not await opens(desk, box, shown)
+    assert await desk.poll(box) == 200
+    assert await opens(desk, box, shown)
+    assert not await opens(desk, replace(box, client="another"), shown)
+
+
+async def test_whoever_asked_with_the_same_ids_in_between_has_nothing(desk: Desk, serious: Box) -> None:
+    await desk.devices.enrol(SERIAL, KEY, by="cli")
+    thief = replace(serious, key=b"\x08" * 32)
+    before = await desk.boot(thief)
+    shown = await desk.boot(serious)
+    assert await desk.poll(serious, shown["activation"]["challenge"]) == 202
+    await desk.devices.bind(shown["activation"]["code"], by="cli", guesser="cli")
+    assert await desk.poll(serious, shown["activation"]["challenge"]) == 200
+    assert await opens(desk, serious, shown)
+    assert not await opens(desk, thief, before)
+
+
+async def test_asking_after_the_owner_typed_does_not_take_the_binding_over(desk: Desk, serious: Box) -> None:
+    await desk.devices.enrol(SERIAL, KEY, by="cli")
+    shown = await desk.boot(serious)
+    assert await desk.poll(serious, shown["activation"]["challenge"]) == 202
+    await desk.devices.bind(shown["activation"]["code"], by="cli", guesser="cli")
+    thief = replace(serious, key=b"\x08" * 32)
+    between = await desk.boot(thief)
+    assert await desk.poll(thief, between["activation"]["challenge"]) == 403
+    assert await desk.poll(serious, shown["activation"]["challenge"]) == 403
+    assert not await opens(desk, thief, between)
+    again = await desk.boot(serious)
+    assert await desk.poll(serious, again["activation"]["challenge"]) == 200
+    assert await opens(desk, serious, again)
+    assert not await opens(desk, thief, between)
 
 
 async def test_a_code_lasts_ten_minutes(desk: Desk, box: Box) -> None:
@@ -130,7 +175,8 @@ async def test_another_devices_mac_with_another_client_id_gets_nothing(desk: Des
     token, record = await desk.bind(box)
     thief = replace(box, client="ffffffff-0d2f-4a58-9f3e-3f9d8c1f2a11")
     answer = await desk.boot(thief)
-    assert answer["websocket"]["token"] == ""
+    assert not await opens(desk, thief, answer)
+    assert not await opens(desk, box, answer)
     assert "mqtt" not in answer
     assert await desk.poll(thief) == 202
     assert not isinstance(await desk.devices.verify("", thief.mac, thief.client), Admitted)
