@@ -16,6 +16,7 @@ from entendre.gateways.xiaozhi.downlink import AudioPacket
 from entendre.gateways.xiaozhi.talk import Talk
 from entendre.gateways.xiaozhi.tools import DeviceTools
 from entendre.session.api import (
+    Conversation,
     ConversationFactory,
     DeviceProfile,
     ReplyStarted,
@@ -37,7 +38,7 @@ NO_SESSION = ""
 
 
 class Asleep:
-    """Implements `DeviceLink` for as long as the control link lasts; silent while there is a talk."""
+    """Implements `DeviceLink`; lasts as long as the control link, with a conversation whenever there is no talk."""
 
     def __init__(
         self,
@@ -62,24 +63,33 @@ class Asleep:
         self._listed = asyncio.Event()
         self._rings: dict[str, str] = {}
         self._text = ""
-        self._conversation = factory.open(profile, self)
+        self._factory = factory
+        self._conversation: Conversation | None = None
 
     async def run(self) -> None:
         """Be there for rings and announcements until cancelled. A task root: what breaks ends this alone."""
+        self._rings.clear()
+        conversation = self._conversation = self._factory.open(self.profile, self)
         try:
-            await self._conversation.run()
+            await conversation.run()
         except EntendreError as error:
             log.info("sleeping device ended", extra={"device": self.profile.device, "code": error.code})
         except Exception:
             log.exception("sleeping device failed", extra={"device": self.profile.device})
         finally:
-            if self._tools is not None:
-                self._tools.stop()
+            if self._conversation is conversation:
+                self._conversation = None
+
+    def gone(self) -> None:
+        """The control link is down."""
+        if self._tools is not None:
+            self._tools.stop()
 
     def reconfigure(self, profile: DeviceProfile) -> None:
         """The device told of its tools or its volume."""
         self.profile = profile
-        self._conversation.reconfigure(profile)
+        if self._conversation is not None:
+            self._conversation.reconfigure(profile)
         self._listed.set()
 
     # From the device
@@ -121,7 +131,7 @@ class Asleep:
             await asyncio.gather(ticking, return_exceptions=True)
 
     def _alert(self) -> None:
-        if self._talk() is None and self._text:
+        if self._text:
             title = next(iter(self._rings.values()), self._title)
             self._send(wire.alert(NO_SESSION, title, self._text))
 

@@ -39,6 +39,8 @@ FIRST_PACKET_S = 0.5
 """How long the first speech of a channel waits for a packet of the device, which tells where to send it."""
 HOLD_FOR_RINGS_S = 120.0
 """A channel stays open for something that is to ring this soon; later rings are shown to a device that sleeps."""
+HANDOVER_S = 0.05
+"""Both conversations of a device overlap for this long, so that what rings there never rings elsewhere in between."""
 SESSION_BYTES = 12
 
 
@@ -154,7 +156,8 @@ class MqttDevice:
             clock=service.clock.monotonic,
             vision=self.vision,
         )
-        self._sleeping = service.start(asyncio.create_task(self._asleep.run(), name="xiaozhi-asleep"))
+        self._sleeping: asyncio.Task[None] | None = None
+        self.sleep()
 
     def vision(self) -> Vision:
         """Where this device sends pictures in the next hour."""
@@ -182,6 +185,17 @@ class MqttDevice:
         if self._channel is not None:
             self._channel.end(reason, silently=silently)
 
+    def sleep(self) -> None:
+        """Be there for rings without a channel; begun before a channel's conversation ends, so that none is missed."""
+        if self._sleeping is None:
+            self._sleeping = self.service.start(asyncio.create_task(self._asleep.run(), name="xiaozhi-asleep"))
+
+    def wake(self) -> None:
+        """A channel's conversation has begun: what rings is heard there."""
+        if self._sleeping is not None:
+            self._sleeping.cancel()
+            self._sleeping = None
+
     def ended(self, channel: AudioChannel) -> None:
         """A channel is closed."""
         if self._channel is channel:
@@ -191,7 +205,8 @@ class MqttDevice:
         """The control link is down."""
         self._unwatch()
         self.hang_up("gone", silently=True)
-        self._sleeping.cancel()
+        self.wake()
+        self._asleep.gone()
 
     def _hello(self, hello: wire.Hello) -> None:
         """Open a channel. An older one is dead: the device has forgotten it."""
@@ -256,6 +271,7 @@ class AudioChannel:
         self._ended = reason
         if not silently:
             self._device.send(wire.goodbye(self.session))
+        self._device.sleep()
         if self.talk is not None:
             self.talk.end(reason)
 
@@ -311,7 +327,12 @@ class AudioChannel:
             vision=self._device.vision(),
             next_ring_s=around.next_ring_s,
         )
+        asyncio.get_running_loop().call_later(HANDOVER_S, self._awake)
         return await self.talk.run()
+
+    def _awake(self) -> None:
+        if self._ended is None:
+            self._device.wake()
 
     def _hear(self, audio: UdpAudio) -> None:
         self._first_packet.set()

@@ -329,6 +329,34 @@ async def test_an_announcement_is_shown_to_a_sleeping_device(tower: Mast) -> Non
     assert not tower.stage.voice.said, "nothing was synthesised for nobody"
 
 
+async def test_what_was_said_aloud_is_not_shown_afterwards(tower: Mast) -> None:
+    device = await tower.device(1)
+    air = await device.greet()
+    air.send()
+    await asyncio.sleep(0.1)
+    tower.hub.announce(Announcement("Dinner is ready.", "en"), Audience())
+    await device.until(lambda: device.of("tts", state="stop"))
+    device.say({"type": "goodbye", "session_id": device.session})
+    await until(lambda: tower.udp.channels == 0)
+    await asyncio.sleep(0.2)
+    assert not device.of("alert")
+
+
+async def test_a_ring_stays_on_its_device_while_channels_open_and_close(tower: Mast) -> None:
+    device, other = await tower.device(1), await tower.device(2)
+    name, elsewhere = sorted(tower.hub.devices(), key=lambda each: each != device_id(tower, device))
+    tower.hub.ring(RingRequest("r1", "timer", "pasta", "Pasta.", name))
+    for _ in range(3):
+        await device.greet()
+        await asyncio.sleep(0.1)
+        device.say({"type": "goodbye", "session_id": device.session})
+        await asyncio.sleep(0.05)
+    assert tower.hub.rings_on(name) == {"r1"}
+    assert not tower.hub.rings_on(elsewhere)
+    assert not other.told
+    assert len(tower.hub._conversations[name]) == 1
+
+
 async def test_tools_of_a_sleeping_device_can_be_called(tower: Mast) -> None:
     device = await tower.device(1)
     doing = asyncio.create_task(_asleep(tower).perform(SetVolume(30)))
@@ -347,6 +375,11 @@ async def test_a_sleeping_device_costs_no_timer(tower: Mast) -> None:
     assert not [
         task for task in asyncio.all_tasks() if "_tick" in str(task.get_coro()) or "_watch" in str(task.get_coro())
     ]
+
+
+def device_id(tower: Mast, device: PlainDevice) -> str:
+    """What the household calls a device."""
+    return next(c.identity.device for c in tower.service._devices if c.client_id == device.login.client_id)
 
 
 def _asleep(tower: Mast):
