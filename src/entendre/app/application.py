@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -30,7 +31,7 @@ from entendre.home.mqtt.settings import broker_of
 from entendre.home.pacing import Paced
 from entendre.jobs.ring import Ring
 from entendre.jobs.scheduler import Scheduler
-from entendre.ports import Voice
+from entendre.ports import MediaSource, Voice
 from entendre.session.api import Conversation, DeviceLink, DeviceProfile, TimerChanged
 from entendre.session.arbiter import Arbiter
 from entendre.session.assistant import Assistant, Limits
@@ -201,6 +202,7 @@ class App:
             busy=speech.pool.load,
             new_id=new_id,
             voice_named=lambda name, language: voice_for([v for v in speech.voices if v.name == name], language),
+            media=self._open_media(),
             arbiter=Arbiter(self.clock.monotonic) if settings.home.one_answers else None,
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
@@ -209,6 +211,17 @@ class App:
         renamed = Paced(lambda: self.planner.set_home(self._graph.snapshot()), RENAMED_EVERY_S)
         self.stack.callback(renamed.close)
         self._graph.on_names_changed(renamed)
+
+    def _open_media(self) -> MediaSource | None:
+        """What plays stations on speakers that are streamed to; None without its extra."""
+        if importlib.util.find_spec("miniaudio") is None:
+            return None
+        from entendre.media.addresses import places_of
+        from entendre.media.source import HttpMedia
+
+        media = HttpMedia(lambda: places_of(station.url for station in self._graph.snapshot().media))
+        self.stack.push_async_callback(media.close)
+        return media
 
     async def _start_jobs(self) -> None:
         self.stack.push_async_callback(self._scheduler.close)

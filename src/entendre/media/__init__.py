@@ -1,0 +1,1 @@
+"""Stations and recordings from addresses, fetched and decoded: `HttpMedia`."""
