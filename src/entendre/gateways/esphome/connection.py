@@ -23,6 +23,7 @@ from aioesphomeapi.core import (
     APIConnectionError,
     BadMACAddressAPIError,
     BadNameAPIError,
+    EncryptionHelloAPIError,
     EncryptionPlaintextAPIError,
     InvalidAuthAPIError,
     InvalidEncryptionKeyAPIError,
@@ -52,6 +53,7 @@ PUSHED_LEAD_S = 0.3
 REFUSALS: tuple[tuple[type[APIConnectionError], str, str], ...] = (
     (RequiresEncryptionAPIError, "needs_key", "the device is encrypted: add its key to esphome.noise_keys"),
     (EncryptionPlaintextAPIError, "not_encrypted", "the device is not encrypted: remove its key"),
+    (EncryptionHelloAPIError, "not_encrypted", "the device is not encrypted: remove its key"),
     (InvalidEncryptionKeyAPIError, "wrong_key", "the device has another key"),
     (InvalidAuthAPIError, "needs_password", "the device has a password, which ESPHome has given up: use a key"),
     (BadNameAPIError, "another_device", "another device answers there"),
@@ -342,6 +344,8 @@ class DeviceConnection:
             async with asyncio.timeout(self._runner.goodbye_s):
                 await self._client.disconnect()
         self._client.force_disconnect()
+        if self._caller is not None:
+            self._caller.hung_up()
         self._failure.cancel()
 
 

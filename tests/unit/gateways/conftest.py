@@ -35,7 +35,7 @@ class ScriptedConversation:
     def hear(self, pcm16: bytes) -> None:
         self.heard += pcm16
 
-    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True) -> None:
+    def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
         self.calls.append(("start_listening", mode))
 
     def stop_listening(self) -> None:
