@@ -79,14 +79,23 @@ def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, ru
 
 
 def verify(rows: DeviceRows, token: str, hardware: str, client: str, kind: str) -> tokens.TokenUse | Admission:
-    """A device opens a connection; one that waits to be bound may hear its code."""
+    """A device opens a connection; one that waits to be bound may hear its code.
+
+    One that still has to prove its key is kept waiting, if it shows the token that came with its challenge: xiaozhi-sdk
+    connects first and proves then.
+    """
     found = tokens.check(rows, token, hardware, client)
     if not isinstance(found, Refused) or found.reason is Refusal.IDENTITY_MISMATCH:
         return found
     row = rows.pending_of(kind, hardware, client)
-    if row is not None and row.code is not None:
+    if row is None:
+        return found
+    if row.code is not None:
         return Unbound(row.code, "", row.expires_at_s)
-    return found
+    drafted = (
+        row.token is not None and row.token_hash is not None and tokens.is_drafted(token, row.token, row.token_hash)
+    )
+    return Unbound("", "", row.expires_at_s) if drafted else found
 
 
 def pins_fit(record: DeviceRecord, identity: DeviceIdentity) -> bool:

@@ -89,6 +89,12 @@ def check(rows: DeviceRows, token: str, hardware: str, client: str) -> TokenUse 
     return TokenUse(_dashed(match[1]), Admitted(record, expires_at_s=expires_at_s), used_at_s is None)
 
 
+def is_drafted(token: str, drafted: str, secret_hash: bytes) -> bool:
+    """Whether a token is the one of a draft, which opens nothing yet."""
+    match = _TOKEN.fullmatch(token)
+    return match is not None and hmac.compare_digest(secret_hash, _hash(drafted, match[2]))
+
+
 def note_first_use(rows: DeviceRows, token: str, device: str) -> None:
     """A token was used: those before it end soon."""
     sql = "UPDATE device_tokens SET used_at_s = coalesce(used_at_s, ?) WHERE region = ? AND id = ?"

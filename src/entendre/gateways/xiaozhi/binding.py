@@ -77,7 +77,8 @@ class BindingPrompt:
         """Task root: a voice that fails leaves the code on the screen."""
         try:
             for _ in range(self._settings.bind_prompts):
-                await self._say()
+                if self._code:  # without one the device is bound, and about to prove its key
+                    await self._say()
                 self._asked.clear()
                 async with asyncio.timeout(self._settings.idle_s):
                     await self._asked.wait()

@@ -152,6 +152,25 @@ async def test_asking_after_the_owner_typed_does_not_take_the_binding_over(desk:
     assert not await opens(desk, thief, between)
 
 
+async def test_a_bound_device_that_has_yet_to_prove_its_key_may_wait_and_nothing_else(desk: Desk, serious: Box) -> None:
+    await desk.devices.enrol(SERIAL, KEY, by="cli")
+    shown = (await desk.boot(serious))["activation"]
+    await desk.poll(serious, shown["challenge"])
+    await desk.devices.bind(shown["code"], by="cli", guesser="cli")
+    assert await desk.poll(serious, shown["challenge"]) == 200
+    await desk.boot(serious)
+    desk.clock.now_s += 3_600
+    again = await desk.boot(serious)
+    token = again["websocket"]["token"]
+    waiting = await desk.devices.verify(token, serious.mac, serious.client)
+    assert isinstance(waiting, Unbound)
+    assert (waiting.code, waiting.challenge, waiting.token) == ("", "", "")
+    assert await desk.devices.verify("", serious.mac, serious.client) == Refused(Refusal.TOKEN_UNKNOWN)
+    assert await desk.devices.verify(token[:-1] + "_", serious.mac, serious.client) == Refused(Refusal.TOKEN_UNKNOWN)
+    assert await desk.poll(serious, again["activation"]["challenge"]) == 200
+    assert await opens(desk, serious, again)
+
+
 async def test_a_code_lasts_ten_minutes(desk: Desk, box: Box) -> None:
     shown = (await desk.boot(box))["activation"]
     desk.clock.now_s += 601
