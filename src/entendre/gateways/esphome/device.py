@@ -50,11 +50,16 @@ FORMATS = {"mp3": "mp3", "opus": "ogg", "ogg": "ogg", "flac": "flac", "wav": "wa
 FULL_PERCENT = 100
 USUAL_VOLUME = 0.5
 """Taken for the volume of a media player that has not told it."""
-MEDIA_COMMANDS = {
-    "pause": MediaPlayerCommand.PAUSE,
-    "resume": MediaPlayerCommand.PLAY,
-    "stop": MediaPlayerCommand.STOP,
+_SOUNDS = frozenset({MediaPlayerState.PLAYING, MediaPlayerState.ANNOUNCING})
+"""Music may be under an announcement."""
+_PAUSED = frozenset({MediaPlayerState.PAUSED, MediaPlayerState.ANNOUNCING})
+MEDIA_COMMANDS: dict[str, tuple[MediaPlayerCommand, frozenset[MediaPlayerState]]] = {
+    "pause": (MediaPlayerCommand.PAUSE, _SOUNDS),
+    "resume": (MediaPlayerCommand.PLAY, _PAUSED),
+    "play": (MediaPlayerCommand.PLAY, _PAUSED),
+    "stop": (MediaPlayerCommand.STOP, _SOUNDS | _PAUSED),
 }
+"""What is sent, and in which states of the media player it changes anything."""
 WEB_SCHEMES = ("http://", "https://")
 
 
@@ -226,11 +231,13 @@ class VoiceDevice:
         return self._player_command(command=MediaPlayerCommand.MUTE if muted else MediaPlayerCommand.UNMUTE)
 
     def _control_media(self, action: ControlMedia) -> bool:
-        if action.command == "play":
-            url = action.query or ""
+        """Play an address, or change what plays; False where nothing does, so that somebody says so."""
+        url = action.url or action.query or ""
+        if action.command == "play" and url:
             return url.startswith(WEB_SCHEMES) and self.play(url, announcement=False)
-        command = MEDIA_COMMANDS.get(action.command)
-        return command is not None and self._player_command(command=command)
+        command, states = MEDIA_COMMANDS.get(action.command, (None, frozenset()))
+        changes = self.player_state is None or self.player_state in states
+        return command is not None and changes and self._player_command(command=command)
 
     def _player_command(self, **options: Any) -> bool:
         player = self._player

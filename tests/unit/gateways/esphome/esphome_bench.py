@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aioesphomeapi import api_pb2 as pb
 from device_box import Box
 
 from entendre.gateways.esphome.house import House
@@ -50,6 +51,12 @@ class Bench:
         """Events of the conversation."""
         for event in events:
             await self.conversation.link.deliver(event)
+
+    async def player_is(self, box: Box, state: int) -> None:
+        """Its media player reports a state."""
+        box.send(pb.MediaPlayerStateResponse(key=1, state=state, volume=0.4))
+        device = self.conversation.link._device
+        await settled(lambda: device.player_state == state)
 
     def fetch(self, url: str) -> PostedReply:
         """What a URL stands for; the device has asked for it."""

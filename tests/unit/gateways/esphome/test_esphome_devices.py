@@ -361,8 +361,11 @@ async def test_volume_mute_and_media_go_to_its_media_player(bench: Bench) -> Non
         assert await perform(act.AdjustVolume(20))
         assert await perform(act.SetVolume(150))
         assert await perform(act.SetMuted(True))
-        assert await perform(act.ControlMedia("play", "https://radio.example/stream"))
+        assert not await perform(act.ControlMedia("pause")), "nothing plays"
+        assert await perform(act.ControlMedia("play", "Jazz FM", url="https://radio.example/stream"))
+        await bench.player_is(box, pb.MEDIA_PLAYER_STATE_PLAYING)
         assert await perform(act.ControlMedia("pause"))
+        await bench.player_is(box, pb.MEDIA_PLAYER_STATE_PAUSED)
         assert await perform(act.ControlMedia("resume"))
         assert await perform(act.ControlMedia("stop"))
         assert not await perform(act.ControlMedia("play", "some jazz"))
