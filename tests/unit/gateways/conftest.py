@@ -18,6 +18,7 @@ class ScriptedConversation:
         self.link = link
         self.heard = bytearray()
         self.calls: list[tuple[object, ...]] = []
+        self.woken: list[bool] = []
         self.closed = asyncio.Event()
         self.running = asyncio.Event()
         self.ended = False
@@ -37,6 +38,7 @@ class ScriptedConversation:
 
     def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
         self.calls.append(("start_listening", mode))
+        self.woken.append(woken)
 
     def stop_listening(self) -> None:
         self.calls.append(("stop_listening",))

@@ -55,6 +55,7 @@ class SatelliteDialogue:
         self._conversation: Conversation | None = None
         self._pipeline: wire.RunPipeline | None = None
         self._held: wire.Transcript | None = None
+        self._woken = False
         self._follow_up = False
         self._uplink: _Uplink | None = None
         self._speaker: SoundFormat | None = info.snd[0].snd_format if info.snd else None
@@ -75,6 +76,8 @@ class SatelliteDialogue:
             case wire.AudioChunk():
                 if self._pipeline is not None:
                     conversation.hear(self._house_audio(event))
+            case wire.Detection():
+                self._woken = True
             case wire.RunPipeline():
                 return self._run_pipeline(conversation, event)
             case wire.AudioStop() | wire.StreamingStopped():
@@ -92,6 +95,7 @@ class SatelliteDialogue:
 
     def _run_pipeline(self, conversation: Conversation, event: wire.RunPipeline) -> list[WyomingEvent]:
         self._speaker = event.snd_format or self._speaker
+        woken, self._woken = self._woken, False
         match event.start_stage:
             case "wake" if self._profile.mode is ListenMode.WAKE:
                 self._open_uplink(event)
@@ -105,7 +109,7 @@ class SatelliteDialogue:
                 self._open_uplink(event)
                 self._held = None
                 self._follow_up = False
-                conversation.start_listening(ListenMode.AUTO)
+                conversation.start_listening(ListenMode.AUTO, woken=woken)
                 return [wire.Transcribe(language=self._profile.language)]
             case "tts" if event.announce_text:
                 conversation.announce(event.announce_text)

@@ -84,6 +84,15 @@ def test_a_turn_of_a_satellite_with_its_own_wake_word(factory: Any) -> None:
     assert len(conversation.calls) == 2
 
 
+def test_only_its_own_wake_word_makes_a_satellite_one_of_several(factory: Any) -> None:
+    dialogue, conversation = dialogue_of(factory)
+    dialogue.received(ASR)
+    dialogue.received(wire.Detection("okay_nabu"))
+    dialogue.received(ASR)
+    dialogue.received(ASR)
+    assert conversation.woken == [False, True, False]
+
+
 def test_audio_is_heard_only_while_a_pipeline_runs(factory: Any) -> None:
     dialogue, conversation = dialogue_of(factory)
     dialogue.received(chunk())
