@@ -83,7 +83,8 @@ def _light(request: Request) -> Plan:
         return Plan(request.say("light_none"), refusal=True)
     if color is not None:
         red, green, blue = COLORS.get(color, COLORS["white"])
-        call = call_for(device, "light_color", red=red, green=green, blue=blue)
+        hex_color = f"#{red:02x}{green:02x}{blue:02x}"
+        call = call_for(device, "light_color", red=red, green=green, blue=blue, hex=hex_color)
         return _called(request, call, "light_done", "light_no_color")
     if percent is None:
         return Plan(request.say("percent_ask"), expects_reply=True, question="percent")
