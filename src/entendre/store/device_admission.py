@@ -29,8 +29,9 @@ CODE_LIFE_S = 600.0
 FRESH_CODE_S = 60.0
 """A code with less life than this is replaced when the device asks again: nobody could type it in time."""
 ATTEST_LIFE_S = 120.0
-PASSED_LIFE_S = 60.0
-"""How long after its proof a device may fetch its token. Firmware does so within a second."""
+PASSED_LIFE_S = 20.0
+"""How long after its proof a device may fetch another token, once and from the same address. Firmware asks at once, and
+with nothing that only it could know: that is all that this request can be tied to."""
 CHALLENGE_BYTES = 32
 MAX_WAITING = 10_000
 """Devices that wait to be bound, over all addresses: 1 in 90 codes at most is ever taken."""
@@ -58,7 +59,9 @@ def announce(rows: DeviceRows, identity: DeviceIdentity, address: str, rules: Ad
     return tokens.mint(rows, record, rules.token_life_s)
 
 
-def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, rules: AdmissionRules) -> Admission:
+def activate(
+    rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, address: str, rules: AdmissionRules
+) -> Admission:
     """A device asks whether it was bound, or proves its key."""
     row = rows.pending_of(identity.kind, identity.hardware, identity.client)
     if row is None:
@@ -75,6 +78,7 @@ def activate(rows: DeviceRows, identity: DeviceIdentity, proof: Proof | None, ru
         if key is not None and row.proven_at_s is None:
             rows.set_pending(row.id, proven_at_s=rows.now_s)
         return Unbound(row.code or "", row.challenge or "", row.expires_at_s)
+    rows.set_pending(row.id, address=address)  # whoever proved it may fetch another token, nobody elsewhere
     return _pass(rows, row, rules, proven=key is not None)
 
 

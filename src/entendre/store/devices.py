@@ -97,7 +97,7 @@ class Devices:
         """A device asks whether it was bound: `Admitted` without a token, `Unbound` while not, or `Refused`."""
         if not _is_clean(identity):
             return Refused(Refusal.BAD_IDENTITY)
-        return await self._write(lambda rows: admission.activate(rows, identity, proof, self._rules))
+        return await self._write(lambda rows: admission.activate(rows, identity, proof, address, self._rules))
 
     async def verify(self, token: str, hardware: str, client: str) -> Admission:
         """A device opens a connection. `Unbound`: say its code and nothing else. An empty token is none."""
