@@ -197,6 +197,9 @@ class XiaozhiSpeaker:
 
     async def _listen(self) -> None:
         self._cancel_draining()
+        await self._open_microphone()
+
+    async def _open_microphone(self) -> None:
         self.queue.clear()
         await self._send({"type": "listen", "state": "start", "mode": self.habits.mode})
         self._become(State.LISTENING)
@@ -225,10 +228,10 @@ class XiaozhiSpeaker:
     async def _play_out(self) -> None:
         """In mode auto the queue is played to its end before the microphone opens; sound that comes now is lost."""
         await asyncio.sleep(self.queue.drained_s(time.monotonic()))
-        self._draining = None
-        speaks_next, self._told_to_speak = self._told_to_speak, False
         with contextlib.suppress(ConnectionFailedError):
-            await self._listen()
+            await self._open_microphone()
+        self._draining = None  # only now: being told to speak meanwhile must wait until the microphone was opened
+        speaks_next, self._told_to_speak = self._told_to_speak, False
         if speaks_next:
             self._speak(time.monotonic())
 
