@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -94,7 +93,7 @@ def spoken(path: Path) -> tuple[bytes, ...]:
 async def replied(speaker: XiaozhiSpeaker, count: int) -> Reply:
     """The reply of that number, once it was told to its end."""
     ended = lambda: len(speaker.replies) >= count and speaker.replies[count - 1].stopped_s  # noqa: E731
-    assert await speaker.until(ended, ANSWER_S), [json.dumps(each)[40:150] for each in list(speaker.messages)[9:]]
+    assert await speaker.until(ended, ANSWER_S), [each.get("state", each["type"]) for each in speaker.messages]
     return speaker.replies[count - 1]
 
 
