@@ -185,3 +185,31 @@ async def test_a_station_plays_makes_way_and_goes_on(home: Home) -> None:
     assert kitchen.said()[-1] == "I don't know a station called the lottery."
     await kitchen.ask("play some polka")
     assert kitchen.said()[-1] == "I don't know a station called polka that I could play."
+
+
+async def test_media_is_controlled_over_http(home: Home) -> None:
+    pytest.importorskip("miniaudio", reason="needs the media extra")
+    url = f"http://127.0.0.1:{home.app.port}/v1/media"
+    async with ClientSession() as client:
+        async with client.post(url, json={"station": "jazz fm", "room": "bedroom"}) as answer:
+            assert (answer.status, (await answer.json())["count"]) == (200, 1)
+        await home.bedroom.until(ReplyAudio, 5)
+        assert (home.bedroom.said(), home.kitchen.said()) == (["Jazz FM"], [])
+        async with client.post(url, json={"command": "stop"}) as answer:
+            assert (await answer.json())["count"] == 2
+        await home.bedroom.until(ReplyEnded)
+        async with client.post(url, json={"station": "polka"}) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (404, "unknown_station")
+
+
+@pytest.mark.parametrize("one_answers", [True, False])
+async def test_whether_one_answers_is_a_setting(tmp_path: Path, one_answers: bool) -> None:
+    settings = Settings(
+        server=ServerSettings(data_dir=tmp_path),
+        speech=SpeechSettings(recognizer="none", voice="none"),
+        home=HomeSettings(one_answers=one_answers),
+    )
+    app = App(settings, listen=False)
+    await app.start()
+    assert (app.assistant.arbiter is not None) is one_answers
+    await app.close()

@@ -21,7 +21,7 @@ from entendre.app.xiaozhi import open_xiaozhi
 from entendre.config import Settings
 from entendre.core.clock import Clock
 from entendre.core.errors import StoreError
-from entendre.core.home import Room
+from entendre.core.home import HomeSnapshot, Room
 from entendre.core.plan import TimerView
 from entendre.home.demo import demo_home
 from entendre.home.document import load_home
@@ -137,6 +137,10 @@ class App:
     async def dismiss_ring(self, ring: str) -> None:
         """A device silenced what it rang by itself. Raises: StoreError."""
         await self._scheduler.dismiss(ring)
+
+    def home(self) -> HomeSnapshot:
+        """The home at this moment."""
+        return self._graph.snapshot()
 
     async def _load_speech(self) -> Speech:
         if self._shared_speech is not None:

@@ -1,12 +1,21 @@
-"""What the HTTP API does in the home: announcements."""
+"""What the HTTP API does in the home: announcements and media."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from entendre.core.actions import ControlMedia
+from entendre.core.home import Station, all_names, name_in, plain_name
 from entendre.session.announcing import Announcement, Audience, announce
 from entendre.system import new_id
-from entendre.web.services import SpokenNotice
+from entendre.web.services import MediaRequest, SpokenNotice
+
+COMMANDS: dict[str, Literal["play", "pause", "resume", "stop"]] = {
+    "play": "play",
+    "pause": "pause",
+    "resume": "resume",
+    "stop": "stop",
+}
 
 if TYPE_CHECKING:
     from entendre.app.application import App
@@ -18,3 +27,22 @@ async def say_in_home(app: App, notice: SpokenNotice) -> list[tuple[str, str | N
     audience = Audience(notice.room, notice.device)
     taken = await announce(app.assistant, announcement, audience, turn=notice.turn or new_id())
     return [(speaker.device, speaker.room) for speaker in taken]
+
+
+async def play_in_home(app: App, wanted: MediaRequest) -> list[tuple[str, str | None]] | None:
+    """Tell speakers to play or to stop; those that were told, None for a station that the home does not have."""
+    name, url = wanted.url, wanted.url
+    if wanted.station is not None:
+        station = _station(app, wanted.station)
+        if station is None:
+            return None
+        name, url = name_in(station.names, app.settings.server.language), station.url
+    action = ControlMedia(COMMANDS[wanted.command], name, url=url)
+    told = app.hub.control_media(action, Audience(wanted.room, wanted.device))
+    return [(speaker.device, speaker.room) for speaker in told]
+
+
+def _station(app: App, name: str) -> Station | None:
+    wanted = plain_name(name)
+    stations = app.home().media
+    return next((each for each in stations if wanted in map(plain_name, (each.id, *all_names(each.names)))), None)

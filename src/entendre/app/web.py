@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from entendre.app.home import say_in_home
+from entendre.app.home import play_in_home, say_in_home
 from entendre.config import is_loopback
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
@@ -69,6 +69,7 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
         voice=voice,
         ask=partial(_ask, app),
         announce=partial(say_in_home, app),
+        control_media=partial(play_in_home, app),
         verify_key=app.keys.verify,
         devices=app.devices,
         room_named=lambda name: room_named(app.rooms(), name),

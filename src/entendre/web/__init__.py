@@ -2,6 +2,6 @@
 
 from entendre.web.guard import check_bind
 from entendre.web.server import build_app, listen
-from entendre.web.services import Question, SpokenNotice, WebLimits, WebServices
+from entendre.web.services import MediaRequest, Question, SpokenNotice, WebLimits, WebServices
 
-__all__ = ["Question", "SpokenNotice", "WebLimits", "WebServices", "build_app", "check_bind", "listen"]
+__all__ = ["MediaRequest", "Question", "SpokenNotice", "WebLimits", "WebServices", "build_app", "check_bind", "listen"]

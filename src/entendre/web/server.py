@@ -13,6 +13,7 @@ from entendre.web.answers import ask, healthz, models, readyz
 from entendre.web.discretion import be_discreet
 from entendre.web.faults import Fault, faults
 from entendre.web.guard import guard
+from entendre.web.media import control_media
 from entendre.web.pages import Pages
 from entendre.web.services import SERVICES, WebServices
 from entendre.web.speech import speak
@@ -46,6 +47,7 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("POST", "/v1/audio/speech", speak),
         Route("POST", "/v1/ask", ask),
         Route("POST", "/v1/announcements", announce),
+        Route("POST", "/v1/media", control_media),
         Route("GET", "/v1/devices", devices.listed),
         Route("POST", "/v1/devices", devices.bind),
         Route("PATCH", "/v1/devices/{id}", devices.change),

@@ -72,8 +72,25 @@ class SpokenNotice:
     turn: str | None = None
 
 
-Announce = Callable[[SpokenNotice], Awaitable[Sequence[tuple[str, str | None]]]]
-"""A notice to the devices that took it, each with its room. Raises: EntendreError."""
+@dataclass(frozen=True, slots=True)
+class MediaRequest:
+    """What to do with media, on the speakers of a room, on a device, or on all. `play` has a station or a URL."""
+
+    command: str
+    station: str | None = None
+    url: str | None = None
+    room: str | None = None
+    device: str | None = None
+
+
+Taken = Sequence[tuple[str, str | None]]
+"""The devices that took something, each with its room."""
+
+ControlMedia = Callable[[MediaRequest], Awaitable[Taken | None]]
+"""A request to the devices that took it; None for a station that the home does not have."""
+
+Announce = Callable[[SpokenNotice], Awaitable[Taken]]
+"""A notice to the devices that took it. Raises: EntendreError."""
 
 Ask = Callable[[Question], Awaitable[Mapping[str, Any]]]
 """A question to the document of `entendre ask --json`. Raises: EntendreError."""
@@ -115,6 +132,7 @@ class WebServices:
     ask: Ask
     verify_key: Callable[[str], Awaitable[object | None]]
     announce: Announce | None = None
+    control_media: ControlMedia | None = None
     devices: DeviceBook | None = None
     room_named: Callable[[str], str] = str
     """The id of the room that goes by a name. Raises: InvalidInputError."""
