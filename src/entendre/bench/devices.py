@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 
 import aiohttp
 
 from entendre.clients.realtime import ConnectionFailedError
-from entendre.clients.xiaozhi_boot import Configuration, Hardware, configure
+from entendre.clients.xiaozhi_boot import AskedTooOftenError, Configuration, Hardware, configure
 
+ASK_AGAIN_S = 2.0
+"""A server takes few strangers at once from one address, and all of ours have the same."""
+ASK_TIMES = 60
 OTA_PATH = "/xiaozhi/ota/"
 _LOCALLY_ADMINISTERED = "02:00:5e:00:{:02x}:{:02x}"
 
@@ -32,7 +36,7 @@ async def bound_speakers(url: str, key: str, count: int) -> list[BoundSpeaker]:
 async def _bound(owner: aiohttp.ClientSession, http: aiohttp.ClientSession, url: str, number: int) -> BoundSpeaker:
     mac = _LOCALLY_ADMINISTERED.format(*divmod(number, 256))
     hardware = Hardware(mac, str(uuid.uuid5(uuid.NAMESPACE_URL, mac)))
-    configuration = await configure(http, f"{url}{OTA_PATH}", hardware)
+    configuration = await _configured(http, url, hardware)
     if configuration.code:
         body = {"code": configuration.code, "name": f"speaker {number + 1}"}
         async with owner.post(f"{url}/v1/devices", json=body) as answer:
@@ -40,5 +44,14 @@ async def _bound(owner: aiohttp.ClientSession, http: aiohttp.ClientSession, url:
                 raise ConnectionFailedError(
                     f"The server bound no speaker: {answer.status}.", detail=await answer.text()
                 )
-        configuration = await configure(http, f"{url}{OTA_PATH}", hardware)
+        configuration = await _configured(http, url, hardware)
     return BoundSpeaker(hardware, configuration)
+
+
+async def _configured(http: aiohttp.ClientSession, url: str, hardware: Hardware) -> Configuration:
+    for _ in range(ASK_TIMES):
+        try:
+            return await configure(http, f"{url}{OTA_PATH}", hardware)
+        except AskedTooOftenError:
+            await asyncio.sleep(ASK_AGAIN_S)
+    raise ConnectionFailedError("The server takes no more speakers from this address.")

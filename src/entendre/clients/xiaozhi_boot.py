@@ -23,6 +23,10 @@ POLLS = 10
 BOUND, PENDING = 200, 202
 
 
+class AskedTooOftenError(ConnectionFailedError):
+    """The server wants to be asked later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """What a speaker is born with. `serial` and `hmac_key` are both set on boards with burned-in identities only."""
@@ -80,10 +84,12 @@ class Configuration:
 
 
 async def configure(http: aiohttp.ClientSession, ota_url: str, hardware: Hardware) -> Configuration:
-    """Ask where to connect. Raises: ConnectionFailedError."""
+    """Ask where to connect. Raises: AskedTooOftenError, ConnectionFailedError."""
     body = json.dumps(hardware.description)
     try:
         async with http.post(ota_url, data=body, headers=hardware.headers) as answer:
+            if answer.status == 429:
+                raise AskedTooOftenError(f"{ota_url} wants to be asked later.")
             if answer.status != 200:
                 raise ConnectionFailedError(f"{ota_url} answered {answer.status}.", detail=await answer.text())
             document = await answer.json(content_type=None)

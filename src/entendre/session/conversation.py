@@ -31,7 +31,7 @@ from entendre.session.api import (
 from entendre.session.arbiter import Wake, signal_db
 from entendre.session.assistant import Assistant
 from entendre.session.drafts import Drafts
-from entendre.session.policy import policy_for
+from entendre.session.policy import affords_thorough, policy_for
 from entendre.session.trace import Trace
 from entendre.session.uplink import UplinkBuffer
 from entendre.turn import actions as do
@@ -370,7 +370,8 @@ class LiveConversation:
         assert self._turn is not None
         self._turn.trace.mark("draft_asked_s", self._stream_s(), replace=True)
         audio = self._buffer.cut(action.from_s, action.to_s)
-        effort = action.again and self._turn.meaning is Completeness.UNKNOWN and self._assistant.busy() < 1.0
+        unknown = self._turn.meaning is Completeness.UNKNOWN
+        effort = action.again and unknown and affords_thorough(self._assistant.busy())
         context = self._answering.context(thorough=effort)
         self._drafts.start(action.draft, audio, context, self._turn.trace, self._stream_s)
 

@@ -12,6 +12,7 @@ from entendre.core.plan import World
 from entendre.core.understanding import Completeness, Understanding
 from entendre.ports import Recognizer, Transcript
 from entendre.session.assistant import Assistant
+from entendre.session.policy import affords_thorough
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ class Hearing:
             return draft
         engine = self.assistant.recognizer
         first = draft or await self._hear(engine, audio, world, thorough=False)
-        if first.empty or first.understanding.understood or first.thorough or self.assistant.busy() >= 1.0:
+        if first.empty or first.understanding.understood or first.thorough:
+            return first
+        if not affords_thorough(self.assistant.busy()):
             return first
         try:
             second = await self._hear(engine, audio, world, thorough=True)

@@ -14,6 +14,14 @@ _NEVER_S = 1e9
 BUSY_DRAFT_PAUSE_S = 0.16
 """With inference queueing, only pauses that are likely ends are worth a draft."""
 
+THOROUGH_BELOW = 0.5
+"""A thorough look takes a worker for most of a second, and somebody else would wait for it."""
+
+
+def affords_thorough(busy: float) -> bool:
+    """Whether an utterance that was not understood may be heard once more with all effort. `busy` as in `policy_for`."""
+    return busy < THOROUGH_BELOW
+
 
 def policy_for(profile: DeviceProfile, limits: Limits, busy: float) -> Policy:
     """The numbers for one device. `busy`: 0 idle, 1 all workers taken, more when work queues."""
