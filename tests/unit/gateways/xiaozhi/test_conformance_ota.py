@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -236,3 +237,34 @@ async def test_a_device_without_a_client_id_is_configured_but_not_bound(desk: De
         configured = await answer.json()
     assert configured["websocket"]["token"] == ""
     assert "activation" not in configured
+
+
+async def test_whatever_a_bound_device_sends_it_is_configured(desk: Desk, box: Box) -> None:
+    await desk.bind(box)
+    chance = random.Random(20)
+    whole = json.dumps(box.report).encode()
+    for _ in range(120):
+        body = bytearray(whole)
+        for _ in range(chance.randrange(1, 30)):
+            at = chance.randrange(len(body))
+            body[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(4))
+        odd = "".join(chance.choice('az09/.-_ ,;="{}é') for _ in range(chance.randrange(60)))
+        headers = {"Device-Id": box.mac, "Client-Id": box.client, "User-Agent": odd, "Accept-Language": odd}
+        async with desk.client.post(desk.url("/xiaozhi/ota"), data=bytes(body), headers=headers) as answer:
+            assert answer.status == 200, (body, odd)
+            assert (await answer.json())["websocket"]["token"].startswith("dev_")
+
+
+async def test_whatever_is_sent_to_activate_is_answered(desk: Desk, box: Box) -> None:
+    shown = (await desk.boot(box))["activation"]
+    chance = random.Random(21)
+    whole = json.dumps(replace(box, serial="S" * 32, key=b"k").proof(shown["challenge"])).encode()
+    for _ in range(120):
+        body = bytearray(whole)
+        for _ in range(chance.randrange(1, 10)):
+            at = chance.randrange(len(body))
+            body[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(4))
+        desk.clock.now_s += 1
+        url = desk.url("/xiaozhi/ota/activate")
+        async with desk.client.post(url, data=bytes(body), headers=box.headers) as answer:
+            assert answer.status in (202, 403), body
