@@ -18,16 +18,26 @@ from entendre.web.wake_words import WakeWordFiles
 if TYPE_CHECKING:
     from entendre.app.application import App
     from entendre.gateways.esphome.house import WakeWordModel
+    from entendre.gateways.esphome.runner import DeviceRunner
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+WORKS = frozenset({"serving", "dialling"})
+
+
+@dataclass(slots=True)
 class EspHomeDoor:
-    """What devices fetch from the HTTP server."""
+    """What devices fetch from the HTTP server, and how they are."""
 
     replies: Replies
     models: tuple[WakeModel, ...]
+    runner: DeviceRunner | None = None
+
+    def problems(self) -> list[str]:
+        """Devices that are not served, and why."""
+        statuses = self.runner.statuses() if self.runner is not None else []
+        return [f"{each.device}: {each.message or each.state}" for each in statuses if each.state not in WORKS]
 
 
 def open_esphome(app: App) -> EspHomeDoor | None:
@@ -39,6 +49,8 @@ def open_esphome(app: App) -> EspHomeDoor | None:
     door = EspHomeDoor(Replies(), models)
     files = WakeWordFiles([file for each in models for file in (each.manifest, each.model)])
     app.doors += [*door.replies.doors(), *files.doors()]
+    others = app.problems
+    app.problems = lambda: others() + door.problems()
     return door
 
 
@@ -68,7 +80,7 @@ async def start_esphome(app: App, door: EspHomeDoor | None) -> None:
         timers=lambda device: _timers(app, device),
         wake_words=tuple(_offered(each) for each in door.models),
     )
-    runner = DeviceRunner(
+    runner = door.runner = DeviceRunner(
         house,
         devices,
         RunnerSettings(
