@@ -98,7 +98,9 @@ class XiaozhiSettings:
     hold_for_rings_s: float = _setting(
         3600.0, "A conversation stays open while something is to ring on its device within this, seconds."
     )
-    framing: int = _setting(3, "Binary framing that devices are told to use: 1, 2 or 3.")
+    framing: int = _setting(
+        2, "Binary framing that devices are told to use: 1, 2 or 3; only 2 lets the server cancel echo well."
+    )
     firmware_dir: Path | None = _setting(None, "Folder of firmware, `<board>/<version>.bin`; unset offers none.")
     unbound_per_address: int = _setting(16, "Devices of one IP address that may wait to be bound at once.")
     token_days: float = _setting(

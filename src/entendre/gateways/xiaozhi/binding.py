@@ -70,7 +70,7 @@ class BindingPrompt:
         elif isinstance(message, wire.Goodbye):
             self.end("closed")
 
-    def hear_packet(self, opus: bytes, lost: int = 0) -> None:
+    def hear_packet(self, opus: bytes, lost: int = 0, timestamp_ms: int = 0) -> None:
         """Not heard."""
 
     async def _prompt(self) -> None:

@@ -50,7 +50,7 @@ class Partner(Protocol):
         """Follow a message."""
         ...
 
-    def hear_packet(self, opus: bytes, lost: int = 0) -> None:
+    def hear_packet(self, opus: bytes, lost: int = 0, timestamp_ms: int = 0) -> None:
         """Follow a packet of the microphone."""
         ...
 
@@ -145,8 +145,8 @@ class Connection:
         if not self._packets.take(self._clock.monotonic()):
             return "too_many_messages"
         match decode_frame(self._framing, message.data):
-            case AudioFrame(opus):
-                partner.hear_packet(opus)
+            case AudioFrame(opus, timestamp_ms):
+                partner.hear_packet(opus, timestamp_ms=timestamp_ms)
             case JsonFrame(text):
                 return self._text(partner, text)
             case ProtocolFailed(code):

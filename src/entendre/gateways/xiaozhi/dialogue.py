@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.gateways.xiaozhi.downlink import AudioPacket, Downlink
+from entendre.gateways.xiaozhi.echo import Echo
 from entendre.gateways.xiaozhi.settings import FRAME_S, XiaozhiSettings
 from entendre.gateways.xiaozhi.uplink import Uplink
 from entendre.session import api
@@ -40,9 +41,18 @@ class Dialogue:
     """One channel's conversation as its device sees it."""
 
     def __init__(
-        self, profile: api.DeviceProfile, session: str, settings: XiaozhiSettings, clock: Callable[[], float]
+        self,
+        profile: api.DeviceProfile,
+        session: str,
+        settings: XiaozhiSettings,
+        clock: Callable[[], float],
+        *,
+        cancels_echo: bool = True,
     ) -> None:
-        """`session`: the id that every message carries; `clock`: monotonic seconds. Raises: MissingExtraError."""
+        """`session`: the id that every message carries; `clock`: monotonic seconds. Raises: MissingExtraError.
+
+        `cancels_echo`: the device does it itself, if its microphone stays open while it speaks; else we do.
+        """
         self.profile = profile
         self._session = session
         self._settings = settings
@@ -51,6 +61,7 @@ class Dialogue:
         self._conversation: api.Conversation
         self.uplink = Uplink(clock)
         self.downlink = Downlink(clock, lead_s=settings.lead_packets * FRAME_S)
+        self._echo = None if cancels_echo else Echo(self.downlink)
         self._listening = False
         self._speaking_for: str | None = None
         """The turn, or the unasked reply, that the device was told to speak for; it is told to stop once for each."""
@@ -90,8 +101,8 @@ class Dialogue:
                 pass
         return []
 
-    def hear_packet(self, opus: bytes, lost: int = 0) -> None:
-        """A packet of the microphone; `lost` went missing before it."""
+    def hear_packet(self, opus: bytes, lost: int = 0, timestamp_ms: int = 0) -> None:
+        """A packet of the microphone; `lost` went missing before it. `timestamp_ms`: of what played meanwhile, or 0."""
         if not self._listening:
             if self._speaking_for is None and self._clock() - self._stopped_at_s > STRAY_S:
                 self.uplink.keep(opus)
@@ -99,6 +110,8 @@ class Dialogue:
         pcm16 = self.uplink.hear(opus, lost)
         if not pcm16:
             return
+        if self._echo is not None:
+            pcm16 = self._echo.clean(pcm16, timestamp_ms)
         if self._deaf_since_s is not None and self._clock() - self._deaf_since_s > REOPEN_S:
             self._deaf_since_s = None
             self._conversation.start_listening(api.ListenMode.AUTO, interrupts=False)

@@ -97,6 +97,11 @@ class Downlink:
         """How much of what was sent the device has still to play."""
         return max(0.0, self._ahead_s(self._clock()))
 
+    def playing_ms(self) -> int:
+        """Timestamp at which the device is by our count, 0 if it plays nothing."""
+        left_s = self.left_s()
+        return max(1, round(self._timestamp_ms - left_s * 1000)) if left_s else 0
+
     def flush_in_s(self) -> float | None:
         """In how long `flush` is due, so that the end of a sentence does not come late; None if nothing is held."""
         if not self._held:

@@ -64,7 +64,7 @@ class Talk:
         self._clock = clock
         self._next_ring_s = next_ring_s
         self._silence = silence
-        self.dialogue = Dialogue(profile, session, settings, clock)
+        self.dialogue = Dialogue(profile, session, settings, clock, cancels_echo=not hello.features.aec)
         self._conversation = factory.open(profile, self)
         self.dialogue.attach(self._conversation)
         self._tools = DeviceTools(session, self.post, self.dialogue, clock, vision or Vision())
@@ -115,9 +115,9 @@ class Talk:
                 while self.dialogue.silenced:
                     self._silence(self.dialogue.silenced.pop())
 
-    def hear_packet(self, opus: bytes, lost: int = 0) -> None:
-        """Follow a packet of the microphone; `lost` went missing before it."""
-        self.dialogue.hear_packet(opus, lost)
+    def hear_packet(self, opus: bytes, lost: int = 0, timestamp_ms: int = 0) -> None:
+        """Follow a packet of the microphone; see `Dialogue.hear_packet`."""
+        self.dialogue.hear_packet(opus, lost, timestamp_ms)
         if self.dialogue.uplink.broken:
             self.end("no_audio")
 
