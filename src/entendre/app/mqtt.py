@@ -62,7 +62,7 @@ async def _xiaozhi(app: App, pictures: VisionEndpoint | None) -> XiaozhiMqtt:
         from entendre.gateways.xiaozhi.udp import UdpServer
     except ImportError:
         raise MissingExtraError("Devices by MQTT need cryptography: pip install 'entendre[xiaozhi]'.") from None
-    from entendre.app.xiaozhi import gateway_settings, next_ring_s
+    from entendre.app.xiaozhi import gateway_settings, next_ring_s, silence
     from entendre.gateways.xiaozhi.addresses import Base, base_of_url
     from entendre.gateways.xiaozhi.mqtt import MqttSurroundings, XiaozhiMqtt
 
@@ -78,5 +78,11 @@ async def _xiaozhi(app: App, pictures: VisionEndpoint | None) -> XiaozhiMqtt:
     udp = UdpServer()
     app.stack.callback(udp.close)
     port = await udp.listen(mqtt.host or server.host, mqtt.udp_port)
-    around = MqttSurroundings(port, public.host if public else "", vision, lambda device: next_ring_s(app, device))
+    around = MqttSurroundings(
+        port,
+        public.host if public else "",
+        vision,
+        next_ring_s=lambda device: next_ring_s(app, device),
+        silence=lambda ring: silence(app, ring),
+    )
     return XiaozhiMqtt(app.hub, app.devices, udp, app.clock, gateway_settings(app), around)

@@ -50,13 +50,14 @@ class MqttSurroundings:
 
     `port` and `host`: where devices send their audio; without a host it is the address that they connected to.
     `vision`: where a device sends pictures that reached us by this address of ours. `next_ring_s`: seconds until
-    something rings on a device.
+    something rings on a device. `silence` ends what rings, by its id.
     """
 
     port: int
     host: str = ""
     vision: Callable[[Admitted, str], Vision] = lambda admitted, address: Vision()
     next_ring_s: NextRing = lambda device: None
+    silence: Callable[[str], None] = lambda ring: None
 
 
 class XiaozhiMqtt:
@@ -326,6 +327,7 @@ class AudioChannel:
             clock=service.clock.monotonic,
             vision=self._device.vision(),
             next_ring_s=around.next_ring_s,
+            silence=around.silence,
         )
         asyncio.get_running_loop().call_later(HANDOVER_S, self._awake)
         return await self.talk.run()
@@ -339,7 +341,7 @@ class AudioChannel:
         lost = audio.sequence - self._last_sequence - 1
         self._last_sequence = audio.sequence
         if self.talk is not None:
-            self.talk.hear_packet(audio.opus, lost)
+            self.talk.hear_packet(audio.opus, lost, audio.timestamp_ms)
 
 
 def _reply_topic(admitted: Admitted) -> str:
