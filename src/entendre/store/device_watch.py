@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 """How often changes of other processes are looked for; a change of this process is seen at once."""
 ENDING = frozenset({"revoked", "forgotten", "rebound"})
-MAX_EVENTS = 1_000
 
 
 @dataclass(eq=False, slots=True)
@@ -107,16 +106,15 @@ class DeviceWatch:
 
     def _read(self, connection: sqlite3.Connection, ids: tuple[str, ...]) -> tuple[set[str], dict[str, _Pins | None]]:
         """Devices that were ended since the last read, and what is pinned now of those that were not read yet."""
-        if self._seq is None:
-            newest = connection.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()
-            self._seq = int(newest[0])
-        sql = "SELECT seq, topic, subject, change FROM outbox WHERE region = ? AND seq > ? ORDER BY seq LIMIT ?"
-        events = connection.execute(sql, (self._region, self._seq, MAX_EVENTS)).fetchall()
-        ended = {subject for _, topic, subject, change in events if topic == TOPIC and change in ENDING}
+        newest = int(connection.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()[0])
+        last = newest if self._seq is None else self._seq
+        sql = "SELECT subject, change FROM outbox WHERE seq > ? AND seq <= ? AND region = ? AND topic = ?"
+        events = connection.execute(sql, (last, newest, self._region, TOPIC))
+        ended = {subject for subject, change in events if change in ENDING}
         rows = DeviceRows(connection, self._region, self._clock.wall())
         pins: dict[str, _Pins | None] = {}
         for each in ids:
             record = rows.device(each)
             pins[each] = None if record is None else _Pins(record.client, record.revoked_at_s is not None)
-        self._seq = events[-1][0] if events else self._seq
+        self._seq = newest
         return ended, pins

@@ -191,6 +191,23 @@ async def test_a_connection_that_opened_while_its_device_was_revoked_ends_too(
     running.cancel()
 
 
+async def test_a_revocation_is_seen_behind_any_number_of_other_announcements(
+    devices: Devices, database: Database, clock: HandClock
+) -> None:
+    admitted = await bound(devices)
+    watch = device_watch.DeviceWatch(database, clock, "home")
+    ended: list[Refusal] = []
+    watch.add(admitted, ended.append)
+    await watch.look()
+    rows = [("home", str(number), "jobs", "j", "changed", 1.0) for number in range(5_000)]
+    sql = "INSERT INTO outbox (region, id, topic, subject, change, at_s) VALUES (?, ?, ?, ?, ?, ?)"
+    await database.write(lambda connection: connection.executemany(sql, rows).rowcount)
+    await devices.revoke(admitted.record.id, by="cli")
+    assert ended == []
+    await watch.look()
+    assert ended == [Refusal.REVOKED]
+
+
 async def test_watching_ends_when_asked_and_other_devices_are_left_alone(devices: Devices) -> None:
     admitted = await bound(devices)
     other = await bound(devices, replace(BOX, hardware="02:11:22:33:44:66", client="other"))
