@@ -1,32 +1,30 @@
-"""Committed turns: from the words to the plan, the actions, the reply and its end; and what is said unasked."""
+"""Committed turns: from the words to the plan, the actions, the reply and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
 from entendre.core.audio import Samples
-from entendre.core.errors import EntendreError, MediaError, OverloadedError, UnknownMediaError
+from entendre.core.errors import EntendreError, OverloadedError, UnknownMediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
-from entendre.ports import Transcript, Voice
+from entendre.ports import Transcript
 from entendre.session import api
-from entendre.session.announcing import Announcement, Waiting
 from entendre.session.arbiter import Candidate, Claim, Wake
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer, Effects
 from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
-from entendre.session.media import Media
-from entendre.session.rings import Rings
-from entendre.session.speaking import Playback, Prepared, Sound, begun, play
-from entendre.session.tones import ring_tone
+from entendre.session.mouth import Mouth
+from entendre.session.speaking import Prepared, begun
 from entendre.session.trace import Trace
+from entendre.session.unasked import Unasked
 from entendre.turn import events as ev
 
 log = logging.getLogger(__name__)
@@ -65,32 +63,30 @@ class Answering:
     stream_s: Callable[[], float]
     wake: Callable[[], None]
     """Called when something is to be sounded unasked."""
-    rings: Rings = field(init=False)
-    media: Media = field(init=False)
-    plays_media: bool = False
-    """What sounds now is media, which makes way for everything else."""
+    unasked: Unasked = field(init=False)
     lost: EntendreError | None = None
     """Why the client can't be told anything any more; the conversation ends of it."""
+    _mouth: Mouth = field(init=False)
     _committer: Committer = field(init=False)
     _task: asyncio.Task[None] | None = None
     _turn: Turn | None = None
-    _playback: Playback | None = None
     _typed: deque[str | None] = field(default_factory=deque)
-    _announcements: Waiting = field(init=False)
     _unanswered: tuple[Turn, Heard, Plan | None] | None = None
     _mentioned: Mentioned = field(default_factory=Mentioned)
 
     def __post_init__(self) -> None:
-        self.rings = Rings(self.assistant.clock)
-        self._announcements = Waiting(self.assistant.limits.announcements)
-        self.media = Media(self.assistant.media, self.wake)
-        self._committer = Committer(self.assistant, self.link, self.media)
+        def began() -> None:
+            self.post(ev.ReplyBegan())
+
+        self._mouth = Mouth(self.assistant, self.profile, self.link, self.emit, began, self.stream_s)
+        self.unasked = Unasked(self._mouth, self.wake)
+        self._committer = Committer(self.assistant, self.link, self.unasked.media)
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
 
     def context(self, *, thorough: bool = False) -> Context:
         """What the utterance under way is understood in; `thorough` with all the effort there is."""
-        voice = self._voice() if self.profile.auto_respond else None
+        voice = self._mouth.voice() if self.profile.auto_respond else None
         hearing = Hearing(self.assistant, self.profile.language)
         return Context(self._world(), hearing, self.profile.language, self.profile.speed, voice, thorough)
 
@@ -100,13 +96,13 @@ class Answering:
             raise OverloadedError("Too many requests wait for an answer.")
         self._typed.append(text)
 
-    def announce(self, announcement: Announcement) -> None:
-        """Say something when nobody speaks. Raises: OverloadedError when many wait."""
-        self._announcements.add(announcement, self.assistant.clock.monotonic())
+    def reconfigure(self, profile: api.DeviceProfile) -> None:
+        """Use another profile from now on."""
+        self.profile = self._mouth.profile = profile
 
     def control_media(self, action: ControlMedia) -> None:
         """Play, pause or stop media that was asked for elsewhere."""
-        self.assistant.keeper.start(self._media_from_elsewhere(action), "media")
+        self.unasked.control_media(action, self._committer)
 
     def typed_waits(self) -> bool:
         """Whether a request waits to be answered."""
@@ -114,12 +110,11 @@ class Answering:
 
     def next_at(self) -> float | None:
         """When something is to be said unasked, in monotonic seconds."""
-        return self.rings.next_at()
+        return self.unasked.rings.next_at()
 
     def played(self, reply: str, seconds: float) -> None:
         """The client reports how much of a reply it played."""
-        if self._playback is not None and self._playback.reply == reply:
-            self._playback.reported_s = max(0.0, seconds)
+        self._mouth.played(reply, seconds)
 
     def answer_spoken(
         self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None, wake: Wake | None = None
@@ -143,31 +138,24 @@ class Answering:
             self._begin(self._typed_turn(self._turn, text))
 
     def begin_unasked(self, *, awaits_words: bool) -> bool:
-        """Sound a ring or an announcement if one is due; whether one was begun.
+        """Sound what is due without having been asked for here; whether anything was begun.
 
         `awaits_words`: the microphone was opened for somebody, so only rings may sound.
         """
-        if self.rings.news:
-            self._begin(self._tell_rings())
-        elif self.rings.sounding():
-            self._begin(self._sound_rings())
-        elif awaits_words or self.rings.current():
+        work = self.unasked.next(awaits_words=awaits_words)
+        if work is None:
             return False
-        elif self._announcements.due(self.assistant.clock.monotonic()):
-            self._begin(self._unasked(self._announcements.take()))
-        elif self.media.due():
-            self._begin(self._play_media())
-        else:
-            return False
+        self._begin(work)
         return True
 
+    @property
+    def plays_media(self) -> bool:
+        """Whether what sounds now is media, which makes way for everything else."""
+        return self.unasked.plays_media
+
     def something_waits(self) -> bool:
-        """Whether something is to be said that media makes way for, or it was ended from elsewhere."""
-        if self.plays_media and not self.media.playing:
-            return True
-        return bool(self.rings.news or self.rings.sounding() or self._typed) or (
-            not self.rings.current() and self._announcements.due(self.assistant.clock.monotonic())
-        )
+        """Whether something waits that media makes way for."""
+        return bool(self._typed) or self.unasked.interrupts_media()
 
     async def stop(self, *, interrupted: bool) -> None:
         """Stop what is being prepared or said; actions that were committed are finished all the same."""
@@ -175,22 +163,21 @@ class Answering:
         turn, self._turn = self._turn, None
         if task is None or task.done():
             return
-        if self.plays_media:
-            self.media.interrupted(by_hand=not interrupted)
+        self.unasked.stopped(by_hand=not interrupted)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         if turn is not None and turn.record is not None:
             await turn.record.discard()
         if turn is not None and turn.claim is not None and not turn.claim.kept:
             turn.claim.withdraw()
-        await self._end_playback(interrupted=True)
+        await self._mouth.end(interrupted=True)
         if turn is not None:
             outcome = api.Outcome.INTERRUPTED if interrupted else api.Outcome.CANCELLED
             await self.emit(api.TurnEnded(turn.id, outcome, dict(turn.trace.spans)))
 
     async def close(self) -> None:
         """The connection is gone."""
-        self.media.stop()
+        self.unasked.media.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -219,12 +206,13 @@ class Answering:
                 await turn.prepared.discard()
         self._turn = None
         if turn is not None:
-            self.media.turn_over()
-        self.post(ev.ReplyDone(expects_reply=turn.expects_reply if turn is not None else bool(self.rings.current())))
+            self.unasked.media.turn_over()
+        listens = turn.expects_reply if turn is not None else bool(self.unasked.rings.current())
+        self.post(ev.ReplyDone(expects_reply=listens))
 
     async def _fail(self, turn: Turn | None, code: str, message: str) -> None:
         try:
-            await self._end_playback(interrupted=True)
+            await self._mouth.end(interrupted=True)
             await self.emit(api.TurnFailed(turn.id if turn else "", code, message))
             if turn is not None:
                 await self.emit(api.TurnEnded(turn.id, api.Outcome.FAILED, dict(turn.trace.spans)))
@@ -301,13 +289,11 @@ class Answering:
     async def _tell_missed(self, turn: Turn) -> None:
         """After an answer, what rang while nobody could hear it."""
         missed = self.assistant.household.missed()
-        if not missed or self._voice() is None:
+        if not missed or self._mouth.voice() is None:
             return
-        phrase, language = self.assistant.planner.phrase, self.profile.language
-        await self._speak(
-            turn,
-            " ".join(phrase(f"{each.kind}_missed", language, name=each.name or "", time=each.time) for each in missed),
-        )
+        phrase = self._mouth.phrase
+        said = (phrase(f"{each.kind}_missed", name=each.name or "", time=each.time) for each in missed)
+        await self._speak(turn, " ".join(said))
         await asyncio.shield(self.assistant.keeper.start(self.assistant.household.report_missed(missed), "missed"))
 
     async def _plan(self, turn: Turn, understanding: Understanding) -> Plan:
@@ -333,7 +319,7 @@ class Answering:
 
     def _failure_text(self, failed: Sequence[EntendreError]) -> str:
         name = failed[0].name if isinstance(failed[0], UnknownMediaError) else ""
-        return self.assistant.planner.phrase(failed[0].code, self.profile.language, name=name)
+        return self._mouth.phrase(failed[0].code, name=name)
 
     def _mark(self, turn: Turn, name: str) -> None:
         turn.trace.mark(name, self.stream_s())
@@ -345,85 +331,14 @@ class Answering:
             return
         prepared = turn.prepared if turn.prepared is not None and turn.prepared.text == text else None
         self._mark(turn, "synthesis_s")
-        sound = self._sound(text, prepared)
+        sound = self._mouth.sound(text, prepared)
         if turn.claim is not None and not turn.claim.kept:
             sound = await begun(sound)
             if not turn.claim.keep():
                 turn.outcome, turn.expects_reply = api.Outcome.ELSEWHERE, False
                 return
-        await self._play(sound, turn.id, expects_reply=turn.expects_reply, trace=turn.trace)
+        await self._mouth.play(sound, turn.id, expects_reply=turn.expects_reply, trace=turn.trace)
         turn.trace.mark("played_s", self.stream_s(), replace=True)
-
-    def _sound(self, text: str, prepared: Prepared | None = None, language: str | None = None) -> Sound:
-        if prepared is not None:
-            return Sound(text, prepared.rate_hz, prepared.chunks())
-        language = language or self.profile.language
-        voice = self._voice(language)
-        if voice is None:
-            return Sound(text, 24_000, None)
-        chunks = voice.synthesize(text, language=language, speed=self.profile.speed)
-        return Sound(text, voice.rate_hz, chunks)
-
-    async def _play(self, sound: Sound, turn: str, *, expects_reply: bool, trace: Trace | None = None) -> None:
-        reply = self.assistant.new_id()
-        clock, lead_s = self.assistant.clock, self.profile.reply_lead_s
-        playback = self._playback = Playback(reply, turn, sound.rate_hz, lead_s, clock)
-        self.post(ev.ReplyBegan())
-        if trace is not None:
-            playback.on_first_audio = lambda: trace.mark("first_audio_s", self.stream_s())
-        limit_s = self.assistant.limits.delivery_s
-        await play(playback, sound, self.link, expects_reply=expects_reply, delivery_s=limit_s)
-
-    async def _end_playback(self, *, interrupted: bool) -> None:
-        playback, self._playback = self._playback, None
-        if playback is not None and not playback.ended:
-            await self.emit(api.ReplyEnded(playback.reply, playback.turn, playback.heard_s(), interrupted))
-
-    async def _unasked(self, announcement: Announcement) -> None:
-        sound = self._sound(announcement.text, language=announcement.language)
-        await self._play(sound, "", expects_reply=False)
-
-    async def _media_from_elsewhere(self, action: ControlMedia) -> None:
-        """Task root: nobody here waits for an answer."""
-        try:
-            async with asyncio.timeout(self.assistant.limits.action_s):
-                await self._committer.control_media(action)
-        except (EntendreError, TimeoutError) as error:
-            code = getattr(error, "code", "timeout")
-            log.info("media refused", extra={"device": self.profile.device, "code": code})
-            return
-        self.wake()
-
-    async def _play_media(self) -> None:
-        """Sound it until it ends or is interrupted; a stream that breaks is told."""
-        self.plays_media, name = True, self.media.name
-        try:
-            await self._play(self.media.sound(), "", expects_reply=False)
-            self.media.stop()
-        except MediaError:
-            self.media.stop()
-            self.plays_media = False
-            await self._end_playback(interrupted=False)
-            said = self.assistant.planner.phrase(MediaError.code, self.profile.language, name=name)
-            await self._play(self._sound(said), "", expects_reply=False)
-        finally:
-            self.plays_media = False
-
-    async def _tell_rings(self) -> None:
-        news, self.rings.news = self.rings.news, []
-        for change, ring in news:
-            started = change == "started"
-            await self.emit(api.RingStarted(ring.id, ring.kind, ring.name) if started else api.RingStopped(ring.id))
-
-    async def _sound_rings(self) -> None:
-        """The tone, and now and then what it is for; the microphone opens afterwards, for "stop"."""
-        ringing = self.rings.sounding()
-        spoken = " ".join(dict.fromkeys(ring.text for ring in ringing if ring.sounded % 3 == 0))
-        sound = self._sound(spoken)
-        with_tone = Sound(spoken, sound.rate_hz, _after(ring_tone(sound.rate_hz), sound if spoken else None))
-        self.rings.sounded()
-        await self._play(with_tone, "", expects_reply=True)
-        self.rings.sounded()
 
     # -- context -----------------------------------------------------------------------------------------------------
 
@@ -433,30 +348,18 @@ class Answering:
         room = self.profile.room
         return self.assistant.household.room_named(room) if room is not None else None
 
-    def _voice(self, language: str | None = None) -> Voice | None:
-        profile = self.profile
-        language = language or profile.language
-        return self.assistant.voice_for(language, profile.voice) if profile.replies_aloud else None
-
     def _world(self) -> World:
-        profile = self.profile
+        profile, media = self.profile, self.unasked.media
         device = DeviceView(
             id=profile.device,
             room=self.room,
             volume=profile.volume,
-            speaking=self._playback is not None and not self._playback.ended and not self.plays_media,
-            playing=self.media.playing,
-            media=self.media.name if self.media.loaded else None,
+            speaking=self._mouth.speaking and not self.plays_media,
+            playing=media.playing,
+            media=media.name if media.loaded else None,
             tools=profile.tools,
             tool_definitions=profile.tool_definitions,
         )
         recent_s = self.assistant.clock.wall() - self._mentioned.at_s
         mentioned = self._mentioned if recent_s <= self.assistant.limits.memory_s else Mentioned()
         return self.assistant.household.world(device, mentioned)
-
-
-async def _after(tone: bytes, sound: Sound | None) -> AsyncIterator[bytes]:
-    yield tone
-    if sound is not None and sound.chunks is not None:
-        async for chunk in sound.chunks:
-            yield chunk

@@ -133,8 +133,7 @@ class LiveConversation:
 
     def announce(self, announcement: str | Announcement) -> None:
         """Say something that is no reply, when nobody speaks. Raises: OverloadedError when many wait."""
-        self._answering.announce(Announcement(announcement) if isinstance(announcement, str) else announcement)
-        self._awake.set()
+        self._answering.unasked.announce(Announcement(announcement) if isinstance(announcement, str) else announcement)
 
     def control_media(self, action: ControlMedia) -> None:
         """Play, pause or stop media that was asked for elsewhere."""
@@ -142,7 +141,7 @@ class LiveConversation:
 
     def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
         """Ring until `stop_ring`."""
-        self._answering.rings.start(ring, kind, name, text)
+        self._answering.unasked.rings.start(ring, kind, name, text)
         self._awake.set()
 
     def notify(self, event: SessionEvent) -> None:
@@ -152,7 +151,7 @@ class LiveConversation:
 
     def stop_ring(self, ring: str) -> None:
         """It was silenced, here or elsewhere."""
-        self._answering.rings.stop(ring)
+        self._answering.unasked.rings.stop(ring)
         self._awake.set()
 
     @property
@@ -163,7 +162,7 @@ class LiveConversation:
     @property
     def rings(self) -> frozenset[str]:
         """Ids of what rings here."""
-        return self._answering.rings.current()
+        return self._answering.unasked.rings.current()
 
     def cancel_reply(self) -> None:
         """Stop the reply being planned or spoken."""
@@ -250,7 +249,8 @@ class LiveConversation:
             self._waiting_bytes -= len(item)
             await self._hear(item)
         elif isinstance(item, DeviceProfile):
-            self.profile = self._answering.profile = item
+            self.profile = item
+            self._answering.reconfigure(item)
             await self._step(ev.PolicyChanged(policy_for(item, self._assistant.limits, self._assistant.busy())))
         else:
             await self._step(item(self._buffer.end_s))
@@ -355,7 +355,7 @@ class LiveConversation:
                 await self._answering.stop(interrupted=action.reason != "cancelled")
             case do.EndListening():
                 if action.reason == "no_speech":
-                    self._answering.media.turn_over()
+                    self._answering.unasked.media.turn_over()
                 await self._emit(ListeningEnded(action.reason))
 
     async def _start_turn(self, action: do.StartTurn) -> None:

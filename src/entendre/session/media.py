@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from enum import Enum
 
-from entendre.core.errors import EntendreError
+from entendre.core.errors import EntendreError, MediaError
 from entendre.ports import MediaSource
 from entendre.session.speaking import Sound
 
@@ -149,7 +149,7 @@ class _Stream:
     def __init__(self, source: MediaSource, url: str, from_s: float, changed: Callable[[], None]) -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD_CHUNKS)
         self._changed = changed
-        self._error: EntendreError | None = None
+        self._error: MediaError | None = None
         self._task = asyncio.create_task(self._fill(source, url, from_s), name="media")
 
     @property
@@ -175,8 +175,11 @@ class _Stream:
                 async for chunk in chunks:
                     await self._put(chunk)
         except EntendreError as error:
-            log.info("media ended", extra={"code": error.code})
-            self._error = error
+            log.info("media ended", extra={"code": error.code, "detail": error.detail})
+            self._error = error if isinstance(error, MediaError) else MediaError(error.public_message)
+        except Exception:
+            log.exception("media failed")
+            self._error = MediaError()
         await self._put(None)
 
     async def _put(self, chunk: bytes | None) -> None:
