@@ -188,6 +188,10 @@ class Service:
         answer: dict[str, Any] = json.loads(self._post("/v1/ask", body, "application/json"))
         return answer
 
+    def announce(self, text: str) -> None:
+        """Have a text announced everywhere."""
+        self._post("/v1/announcements", json.dumps({"text": text}).encode(), "application/json")
+
 
 @pytest.fixture
 def speaker(lva: Path, pulse: dict[str, str], tmp_path: Path) -> Iterator[Speaker]:
@@ -253,4 +257,30 @@ def test_it_is_woken_answers_asks_back_rings_is_stopped_and_announces(
     time.sleep(1.0)
     assert "dinner is ready" in _words(service.hears(speaker.sound_since(mark)))
     assert "was not" not in server.log, server.log[-2000:]
+    assert server.stop() == 0
+
+
+def test_its_own_stop_word_ends_what_is_said(serve: Callable[..., Any], speaker: Speaker, speech_data: Path) -> None:
+    settings = {"ENTENDRE_ESPHOME_DEVICES": f"kitchen@kitchen=127.0.0.1:{speaker.port}"}
+    server = serve(environment=settings)
+    service = Service(server.port)
+    speaker.wait(lambda: "ESPHome device serving" in server.log, "it is not served", 60.0)
+    service.announce("The meeting on the first floor begins at nine. " * 6)
+    speaker.wait(lambda: "satellite:Announcing" in speaker.log, "nothing was announced")
+    speaker.wait(lambda: "Playing next URL from playlist" in speaker.log, "the chime does not end")
+    time.sleep(1.5)
+    rows = list(map(json.loads, (speech_data / "commands/manifest.jsonl").read_text().splitlines()))
+    for row in [row for row in rows if row["text"] == "stop"][:5]:
+        speaker.say(_file(speech_data / "commands" / row["path"]), _silence(0.5))
+        if "TTS response stopped manually" in speaker.log:
+            break
+    assert "TTS response stopped manually" in speaker.log, "it did not hear its own stop word"
+    time.sleep(1.5)
+    mark = speaker.now()
+    time.sleep(2.0)
+    assert np.abs(speaker.sound_since(mark)).max() < 500, "it talks on"
+    asked = time.monotonic()
+    service.announce("Lunch is ready.")
+    speaker.wait(lambda: speaker.log.count("satellite:Announcing") == 2, "the next announcement waits for the first")
+    assert time.monotonic() - asked < 8.0
     assert server.stop() == 0

@@ -265,8 +265,10 @@ def _timer(event: TimerChanged) -> list[WyomingEvent]:
             return [wire.TimerStarted(event.timer, event.total_s, event.name)]
         case "cancelled":
             return [wire.TimerCancelled(event.timer)]
-        case "finished":
+        case "finished" | "ringing":
             return [wire.TimerFinished(event.timer)]
+        case "ended":
+            return []
     return [wire.TimerUpdated(event.timer, not event.paused, round(event.remaining_s))]
 
 

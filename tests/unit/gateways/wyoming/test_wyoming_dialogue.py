@@ -244,7 +244,8 @@ def test_timers_are_shown(factory: Any) -> None:
     assert changed("started") == [wire.TimerStarted("t", 90, "tea")]
     assert changed("updated", paused=True) == [wire.TimerUpdated("t", False, 60)]
     assert changed("cancelled") == [wire.TimerCancelled("t")]
-    assert changed("finished") == [wire.TimerFinished("t")]
+    assert changed("finished") == changed("ringing") == [wire.TimerFinished("t")]
+    assert changed("ended") == []
     assert dialogue.deliver(api.RingStarted("t", "timer", "tea")) == []
 
 
