@@ -82,7 +82,7 @@ def load_speech(settings: Settings) -> Speech:
     speech = settings.speech
     folder = settings.models_dir.expanduser()
     workers = speech.threads or os.cpu_count() or 1
-    pool = InferencePool(workers, waiting_limit=settings.limits.inference_queue)
+    pool = InferencePool(workers, waiting_limit=settings.limits.inference_queue, reply_workers=1)
     replies = ReplyCache(
         memory_bytes=speech.reply_cache_memory_mb * MEGABYTE,
         disk_bytes=speech.reply_cache_disk_mb * MEGABYTE,

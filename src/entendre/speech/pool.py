@@ -78,6 +78,9 @@ class Utterance:
         return same and apart_s <= LENGTHS_APART_S
 
 
+OF_REPLIES = (Urgency.REPLY, Urgency.AHEAD)
+
+
 class Job(Generic[T]):
     """One piece of work in the pool. Await `outcome`; `cancel` when nobody wants it any more."""
 
@@ -147,7 +150,10 @@ class Job(Generic[T]):
 class InferencePool:
     """Threads that run inference for every session. Close it when the server stops."""
 
-    def __init__(self, workers: int | None = None, *, waiting_limit: int = WAITING_JOBS_LIMIT) -> None:
+    def __init__(
+        self, workers: int | None = None, *, waiting_limit: int = WAITING_JOBS_LIMIT, reply_workers: int = 0
+    ) -> None:
+        """`reply_workers`: threads beside the `workers` that only make replies: short work that must not run dry."""
         self.workers = workers or os.cpu_count() or 1
         self._waiting_limit = waiting_limit
         self._queues: tuple[OrderedDict[str, deque[Job[Any]]], ...] = tuple(OrderedDict() for _ in Urgency)
@@ -157,8 +163,12 @@ class InferencePool:
         self._load, self._asked_at_s = 0.0, time.monotonic()
         self._ready = threading.Condition()
         self._threads = [
-            threading.Thread(target=self._serve, name=f"inference-{number}", daemon=True)
+            threading.Thread(target=self._serve, args=(tuple(Urgency),), name=f"inference-{number}", daemon=True)
             for number in range(self.workers)
+        ]
+        self._threads += [
+            threading.Thread(target=self._serve, args=(OF_REPLIES,), name=f"replies-{number}", daemon=True)
+            for number in range(reply_workers)
         ]
         for thread in self._threads:
             thread.start()
@@ -197,7 +207,7 @@ class InferencePool:
                 raise OverloadedError("Too many requests at once; try again in a moment.")
             queue.append(job)
             self._waiting += 1
-            self._ready.notify()
+            self._ready.notify_all()  # a thread of replies can't take every job
         return job
 
     async def run(
@@ -230,11 +240,11 @@ class InferencePool:
             if not queue:
                 del queues[job.owner]
 
-    def _next(self) -> list[Job[Any]]:
+    def _next(self, urgencies: Sequence[Urgency]) -> list[Job[Any]]:
         """The most urgent job of the owner who has waited longest, and what is done with it; none when closed."""
         with self._ready:
             while not self._closed:
-                for queues in self._queues:
+                for queues in (self._queues[urgency] for urgency in urgencies):
                     while queues:
                         owner, queue = queues.popitem(last=False)
                         if not queue:
@@ -270,8 +280,8 @@ class InferencePool:
             self._waiting -= 1
         return mates
 
-    def _serve(self) -> None:
-        while jobs := self._next():
+    def _serve(self, urgencies: Sequence[Urgency]) -> None:
+        while jobs := self._next(urgencies):
             wanted = [job for job in jobs if not job.unwanted]
             if len(wanted) > 1:
                 _perform_together(wanted)

@@ -64,6 +64,19 @@ async def test_urgent_work_goes_first(pool: InferencePool) -> None:
     assert order == ["final", "reply", "draft", "ahead"]
 
 
+async def test_replies_need_not_wait_for_recognition() -> None:
+    pool = InferencePool(1, reply_workers=1)
+    gate, blocker = await occupy(pool)
+    draft = pool.submit(lambda _: "draft", Urgency.DRAFT)
+    for urgency in (Urgency.REPLY, Urgency.AHEAD):
+        assert await pool.run(lambda _: threading.current_thread().name, urgency) == "replies-0"
+    assert not draft.outcome.done()
+    gate.leave.set()
+    assert await draft.outcome == "draft"
+    await blocker.outcome
+    pool.close()
+
+
 async def test_owners_take_turns(pool: InferencePool) -> None:
     gate, blocker = await occupy(pool)
     order: list[str] = []
