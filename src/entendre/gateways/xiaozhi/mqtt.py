@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 REPLY_TOPIC = "devices/p2p/{}"
 """Where messages to a device go, by its MAC address; the firmware takes them whatever their topic is."""
+NO_TOPIC = "null"
+"""What devices are told to subscribe to; firmware that does so all the same is not refused."""
 FIRST_PACKET_S = 0.5
 """How long the first speech of a channel waits for a packet of the device, which tells where to send it."""
 HOLD_FOR_RINGS_S = 120.0
@@ -84,6 +86,7 @@ class XiaozhiMqtt:
         self.settings = replace(settings, hold_for_rings_s=min(settings.hold_for_rings_s, HOLD_FOR_RINGS_S))
         self.surroundings = surroundings
         self._devices: dict[Client, MqttDevice] = {}
+        self._links: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def identify(self, credentials: Credentials) -> Identity | None:
@@ -100,10 +103,14 @@ class XiaozhiMqtt:
         if not isinstance(admission, Admitted):
             return None
         own = _reply_topic(admission)
-        return Identity(self.name, admission.record.id, (PUBLISH_TOPIC,), (own,), admission)
+        return Identity(self.name, admission.record.id, (PUBLISH_TOPIC,), (own, NO_TOPIC), admission)
 
     def connected(self, client: Client) -> None:
-        """A device's control link is up."""
+        """A device's control link is up; it has one, whatever it calls itself in the rest of its client id."""
+        older = self._links.get(client.identity.device)
+        self._links[client.identity.device] = client
+        if older is not None:
+            older.close("replaced")
         self._devices[client] = MqttDevice(self, client)
 
     def received(self, client: Client, message: Message) -> None:
@@ -115,6 +122,8 @@ class XiaozhiMqtt:
     def gone(self, client: Client) -> None:
         """A device's control link is down, and with it its conversation."""
         device = self._devices.pop(client, None)
+        if self._links.get(client.identity.device) is client:
+            del self._links[client.identity.device]
         if device is not None:
             device.end()
 

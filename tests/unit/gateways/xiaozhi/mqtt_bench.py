@@ -22,7 +22,7 @@ from entendre.session.hub import Hub
 from entendre.store import Database, Devices
 from entendre.system import SystemClock
 from entendre.wire.mqtt import MqttCodec, Side, encode
-from entendre.wire.mqtt_packets import ConnAck, Connect, ConnectCode, Disconnect, Publish
+from entendre.wire.mqtt_packets import ConnAck, Connect, ConnectCode, Disconnect, Publish, SubAck, Subscribe
 from entendre.wire.xiaozhi_udp import HEADER_BYTES, seal
 
 HELLO = {
@@ -99,6 +99,7 @@ class PlainDevice:
     login: MqttLogin
     told: list[dict[str, Any]] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
+    granted: list[int] = field(default_factory=list)
     hello: dict[str, Any] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lost: bool = False
@@ -124,6 +125,10 @@ class PlainDevice:
         """Publish a message."""
         payload = message if isinstance(message, bytes) else json.dumps(message).encode()
         self._writer.write(encode(Publish(topic, payload)))
+
+    def subscribe(self, topic: str) -> None:
+        """What current firmware never does."""
+        self._writer.write(encode(Subscribe(1, ((topic, 2),))))
 
     async def greet(self, **features: bool) -> Air:
         """Open an audio channel."""
@@ -166,6 +171,9 @@ class PlainDevice:
         try:
             while data := await reader.read(65_536):
                 for packet in self._codec.receive(data):
+                    if isinstance(packet, SubAck):
+                        self.granted += packet.granted
+                        continue
                     assert isinstance(packet, Publish), packet
                     assert packet.qos == 0
                     self.topics.append(packet.topic)

@@ -17,7 +17,7 @@ from entendre.core.understanding import Completeness
 from entendre.gateways.xiaozhi.credentials import MqttLogin, mqtt_login
 from entendre.session.announcing import Announcement, Audience
 from entendre.session.hub import RingRequest
-from entendre.wire.mqtt_packets import ConnectCode
+from entendre.wire.mqtt_packets import SUBSCRIBE_REFUSED, ConnectCode
 from entendre.wire.xiaozhi_frames import packet_duration_ms
 
 LISTEN = {"type": "listen", "state": "start", "mode": "auto"}
@@ -87,6 +87,18 @@ async def test_the_same_credentials_survive_reconnections(tower: Mast) -> None:
     await device.greet()
 
 
+async def test_a_device_has_one_connection_whatever_it_calls_itself(tower: Mast) -> None:
+    login = await tower.bind(1)
+    names = [login.client_id.replace("GID_entendre", group) for group in ("GID_a", "GID_b", "GID_c")]
+    devices = [PlainDevice(tower, MqttLogin(name, login.username, login.password)) for name in names]
+    for each in devices:
+        assert await each.connect() == ConnectCode.ACCEPTED
+    for each in devices[:-1]:
+        await each.ended()
+    await devices[-1].greet()
+    assert len(tower.hub.devices()) == 1
+
+
 # -- pushed without a subscription -------------------------------------------------------------------------------------
 
 
@@ -94,6 +106,16 @@ async def test_messages_are_pushed_without_a_subscription(tower: Mast) -> None:
     device = await tower.device(1)
     await device.greet()
     assert set(device.topics) == {"devices/p2p/02_00_00_00_00_01"}
+
+
+async def test_firmware_that_subscribes_to_what_it_was_told_is_not_refused(tower: Mast) -> None:
+    device = await tower.device(1)
+    device.subscribe("null")
+    await device.until(lambda: device.granted)
+    assert device.granted == [1]
+    device.subscribe("devices/p2p/02_00_00_00_00_02")
+    await device.until(lambda: len(device.granted) == 2)
+    assert device.granted[1] == SUBSCRIBE_REFUSED, "another device's topic"
 
 
 async def test_the_answer_to_hello_has_every_member_that_the_firmware_reads(tower: Mast) -> None:
