@@ -58,5 +58,5 @@ class Policy:
     stall_grace_s: float = 0.25
 
     barge_in_on: float = 0.6
-    barge_in_s: float = 0.12
+    barge_in_s: float = 0.096
     echo_tail_s: float = 0.25
