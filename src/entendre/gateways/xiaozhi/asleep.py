@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from entendre.core.actions import Action
 from entendre.core.errors import EntendreError
@@ -91,6 +92,11 @@ class Asleep:
         if self._conversation is not None:
             self._conversation.reconfigure(profile)
         self._listed.set()
+
+    def known_as(self, title: str, *, room: str | None, language: str) -> None:
+        """The device was renamed, moved, or speaks another language; holds from the next sleep on."""
+        self._title = title
+        self.profile = replace(self.profile, room=room, language=language)
 
     # From the device
 

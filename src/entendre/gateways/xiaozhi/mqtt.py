@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from entendre.core.clock import Clock
-from entendre.core.device import Admitted, Refusal
+from entendre.core.device import Admitted, DeviceRecord, Refusal
 from entendre.core.errors import OverloadedError
 from entendre.gateways.mqtt.router import Client, Credentials, Identity, Message
 from entendre.gateways.xiaozhi.asleep import Asleep
@@ -44,6 +44,8 @@ HOLD_FOR_RINGS_S = 120.0
 HANDOVER_S = 0.05
 """Both conversations of a device overlap for this long, so that what rings there never rings elsewhere in between."""
 SESSION_BYTES = 12
+CHANNEL = "xiaozhi-channel"
+"""The name of a channel's task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,6 @@ class XiaozhiMqtt:
         return task
 
 
-CHANNEL = "xiaozhi-channel"
-
-
 class MqttDevice:
     """One device's control link: it sleeps, and at times it talks."""
 
@@ -199,6 +198,12 @@ class MqttDevice:
         """Be there for rings without a channel; begun before a channel's conversation ends, so that none is missed."""
         if self._sleeping is None:
             self._sleeping = self.service.start(asyncio.create_task(self._asleep.run(), name="xiaozhi-asleep"))
+
+    def known_as(self, record: DeviceRecord) -> None:
+        """What its owner calls it now, and where it stands."""
+        self.admitted = replace(self.admitted, record=record)
+        profile = profile_of(self.admitted, self.service.settings)
+        self._asleep.known_as(record.name, room=profile.room, language=profile.language)
 
     def wake(self) -> None:
         """A channel's conversation has begun: what rings is heard there."""
@@ -311,10 +316,10 @@ class AudioChannel:
 
     async def _serve(self) -> str:
         service, around = self._device.service, self._device.service.surroundings
-        admitted = self._device.admitted
-        record = await service.registry.record(admitted.record.id)
+        record = await service.registry.record(self._device.admitted.record.id)
         if record is None or self._ended is not None:
             return self._ended or Refusal.REVOKED.value
+        self._device.known_as(record)
         told = self._udp.secrets
         hello = wire.hello_udp(
             self.session,
@@ -329,7 +334,7 @@ class AudioChannel:
         self.talk = Talk(
             self,
             service.factory,
-            profile_of(replace(admitted, record=record), service.settings),
+            profile_of(self._device.admitted, service.settings),
             service.settings,
             session=self.session,
             hello=self._hello,

@@ -343,6 +343,19 @@ async def test_a_ring_that_is_stopped_is_shown_no_more(tower: Mast) -> None:
     assert not tower.hub.rings_on(tower.hub.devices()[0])
 
 
+async def test_a_speaker_that_was_moved_is_found_in_its_new_room(tower: Mast) -> None:
+    device = await tower.device(1)
+    (record,) = await tower.devices.devices()
+    await tower.devices.change(record.id, name="Reading corner", room="study", by="cli")
+    await device.greet()
+    await until(lambda: tower.hub.rooms() == ("study",))
+    device.say({"type": "goodbye", "session_id": device.session})
+    await until(lambda: tower.udp.channels == 0)
+    tower.hub.announce(Announcement("Dinner.", "en"), Audience(room="study"))
+    await device.until(lambda: device.of("alert"))
+    assert device.of("alert")[0]["status"] == "Reading corner"
+
+
 async def test_an_announcement_is_shown_to_a_sleeping_device(tower: Mast) -> None:
     device = await tower.device(1)
     taken = tower.hub.announce(Announcement("Dinner is ready.", "en"), Audience())
