@@ -25,6 +25,7 @@ SAID = wire.AudioParams(rate_hz=SAID_RATE_HZ, channels=1, frame_ms=SAID_FRAME_MS
 """What hello promises of our speech."""
 CLOSE_CODES = {
     "idle": WSCloseCode.OK,
+    "elsewhere": WSCloseCode.OK,
     "closed": WSCloseCode.OK,
     "unbound": WSCloseCode.POLICY_VIOLATION,
     "shutdown": WSCloseCode.GOING_AWAY,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -82,7 +83,7 @@ class XiaozhiGateway:
         self._connections: dict[str, Connection] = {}
         self._open: set[Connection] = set()
         self._serving: set[asyncio.Task[object]] = set()
-        self._addresses: Counter[str] = Counter()
+        self._strangers: Counter[str] = Counter()
 
     @property
     def connections(self) -> int:
@@ -91,23 +92,35 @@ class XiaozhiGateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one device until it goes."""
-        address = quota_address(request.remote)
-        crowded = self._addresses[address] >= self._settings.connections_per_address
-        if crowded or len(self._open) >= self._settings.max_connections:
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "30"}, text="too many connections")
         if not web.WebSocketResponse().can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"}, text="connect with a WebSocket")
-        self._addresses[address] += 1
+        if len(self._open) >= self._settings.max_connections:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "30"}, text="too many connections")
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
         try:
-            return await self._serve(request, await self._admission(request))
+            admission = await self._admission(request)
+            with self._counted(admission, quota_address(request.remote)):
+                return await self._serve(request, admission)
         finally:
             self._serving.discard(task)
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+
+    @contextmanager
+    def _counted(self, admission: Admitted | Unbound, address: str) -> Iterator[None]:
+        """Hold devices that nobody bound to a few at an address. Raises: HTTPTooManyRequests."""
+        if isinstance(admission, Admitted):
+            yield
+            return
+        if self._strangers[address] >= self._settings.unbound_per_address:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "30"}, text="too many unbound devices")
+        self._strangers[address] += 1
+        try:
+            yield
+        finally:
+            self._strangers[address] -= 1
+            if not self._strangers[address]:
+                del self._strangers[address]
 
     async def close(self) -> None:
         """Say goodbye to every device; for a server that stops."""
@@ -152,7 +165,7 @@ class XiaozhiGateway:
         unwatch = self._take_over(connection, admission)
         try:
             reason = await connection.serve(lambda *channel: self._partner(request, admission, *channel))
-            log.info("device left", extra={"device": device, "reason": reason})
+            log.info("device left: %s", reason, extra={"device": device, "reason": reason})
         finally:
             unwatch()
             self._open.discard(connection)

@@ -21,7 +21,8 @@ class XiaozhiSettings:
     `misses`: requests in a row that were not understood after which a device is left alone: it may be a television.
     `first_audio_s`: between "start to speak" and the first audio; the device drops what comes sooner. `lead_packets`:
     how far ahead of playing audio is sent; what was sent is heard even after an interruption. `wake_words`: texts that
-    devices send when they are woken, any other is typed input.
+    devices send when they are woken, any other is typed input. `unbound_per_address`: channels of devices that nobody
+    bound yet; those of bound ones may all come through one proxy.
     """
 
     language: str = "en"
@@ -39,7 +40,7 @@ class XiaozhiSettings:
     packets_per_s: float = 120.0
     packets_burst: int = 1000
     max_connections: int = 10_000
-    connections_per_address: int = 64
+    unbound_per_address: int = 8
     bind_prompts: int = 3
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from parts import Stage
 from socket_bench import HELLO, Speaker, door
 
 from entendre.core.actions import AdjustVolume, CallDeviceTool, SetMuted, SetVolume
+from entendre.core.device import DeviceIdentity
 from entendre.core.errors import RecognitionError
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
@@ -363,8 +365,6 @@ async def test_conformance_a_revoked_device_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_conformance_an_unbound_device_is_asked_to_be_bound_and_nothing_else(tmp_path: Path) -> None:
-    from entendre.core.device import DeviceIdentity
-
     async with door(tmp_path, stage(), XiaozhiSettings(bind_prompts=2, idle_s=1.0)) as at:
         stranger = DeviceIdentity("02:00:00:00:00:99", "client-99")
         shown = await at.devices.announce(stranger, "127.0.0.1")
@@ -380,6 +380,24 @@ async def test_conformance_an_unbound_device_is_asked_to_be_bound_and_nothing_el
     assert speaker.steps() == ["hello", *prompt, *prompt]
     assert speaker.all("tts sentence_start")[0]["text"] == " ".join(shown.code)
     assert at.stage.ears.asked == []
+
+
+async def test_conformance_few_unbound_devices_of_an_address_and_any_number_of_bound_ones(tmp_path: Path) -> None:
+    async with door(tmp_path, stage(), XiaozhiSettings(unbound_per_address=1)) as at:
+        strangers = [DeviceIdentity(f"02:00:00:00:00:9{number}", f"client-9{number}") for number in range(2)]
+        for stranger in strangers:
+            await at.devices.announce(stranger, "127.0.0.1")
+        bound = [await at.bind(number) for number in (1, 2)]
+        async with AsyncExitStack() as open_channels:
+            await open_channels.enter_async_context(at.speaker(strangers[0], ""))
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await open_channels.enter_async_context(at.speaker(strangers[1], ""))
+            assert refused.value.status == 429
+            for identity, token, _ in bound:
+                await open_channels.enter_async_context(at.speaker(identity, token))
+            assert at.gateway.connections == 3
+        async with at.speaker(strangers[1], "") as speaker:
+            assert speaker.steps()[0] == "hello"
 
 
 async def test_conformance_no_hello_in_time_ends_the_connection(tmp_path: Path) -> None:
