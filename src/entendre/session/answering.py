@@ -349,14 +349,15 @@ class Answering:
         return self.assistant.household.room_named(room) if room is not None else None
 
     def _world(self) -> World:
-        profile, media = self.profile, self.unasked.media
+        profile = self.profile
+        media, playing = self.unasked.media.shown
         device = DeviceView(
             id=profile.device,
             room=self.room,
             volume=profile.volume,
             speaking=self._mouth.speaking and not self.plays_media,
-            playing=media.playing,
-            media=media.name if media.loaded else None,
+            playing=playing,
+            media=media,
             tools=profile.tools,
             tool_definitions=profile.tool_definitions,
         )

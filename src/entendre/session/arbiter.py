@@ -22,8 +22,8 @@ SAME_WORDS = 80.0
 SAME_WORDS_MISHEARD = 50.0
 """Likeness of two transcripts of the same words, percent; the second if one of them was not understood.
 
-Measured with the default recognizer on 39 recorded commands, each heard near (25 dB) and far (8 dB, reverberant): 37 were
-taken for the same, and 22 of 703 pairs of different ones, most of which one speaker had misheard.
+Measured with the default recognizer on 39 recorded commands, each heard near (25 dB) and far (8 dB, reverberant): 37
+were taken for the same, and 22 of 703 pairs of different ones, most of which one speaker had misheard.
 """
 
 CLEARLY_BETTER_DB = 3.0

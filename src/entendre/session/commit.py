@@ -91,6 +91,7 @@ class Committer:
         if isinstance(action, act.StopSpeaking):
             if self.media is not None:
                 self.media.stop()
+                self.media.device_did("stop", None)
             await self.link.perform(action)
         elif isinstance(action, act.ControlMedia) and action.room is not None:
             if not self.assistant.announcer.control_media(action, Audience(room=action.room)):
@@ -120,6 +121,8 @@ class Committer:
         if action.command in changes and changes[action.command]():
             return
         if await self.link.perform(action) is not False:
+            if media is not None:
+                media.device_did(action.command, action.query)
             return
         if action.command != "play":
             raise NothingPlaysError(detail=f"nothing to {action.command}")

@@ -45,6 +45,13 @@ class Media:
         self._url = ""
         self._position_s = 0.0
         self.name = ""
+        self._by_device: str | None = None
+        self._device_plays = False
+
+    @property
+    def shown(self) -> tuple[str | None, bool]:
+        """What is loaded, here or by the device itself, and whether it plays."""
+        return (self.name, self.playing) if self.loaded else (self._by_device, self._device_plays)
 
     @property
     def available(self) -> bool:
@@ -88,6 +95,14 @@ class Media:
         was, self._state = self.loaded, _State.STOPPED
         self._let_go()
         return was
+
+    def device_did(self, command: str, name: str | None) -> None:
+        """The device itself plays, pauses or ends something."""
+        self._device_plays = command in ("play", "resume", "next", "previous")
+        if command == "stop":
+            self._by_device = None
+        elif command == "play" and name is not None:
+            self._by_device = name
 
     def interrupted(self, *, by_hand: bool) -> None:
         """Somebody spoke over it, or silenced it `by_hand`, which means silence until something is said."""

@@ -40,7 +40,7 @@ class Unasked:
     def __post_init__(self) -> None:
         assistant = self.mouth.assistant
         self.rings = Rings(assistant.clock)
-        self.media = Media(assistant.media, self.wake)
+        self.media = Media(assistant.media if self.mouth.profile.replies_aloud else None, self.wake)
         self._announcements = Waiting(assistant.limits.announcements)
 
     def announce(self, announcement: Announcement) -> None:

@@ -187,11 +187,14 @@ async def test_what_nobody_knows_how_to_play_starts_nothing() -> None:
 async def test_a_device_that_plays_by_itself_does() -> None:
     async with Radio() as radio:
         radio.kitchen.link.answer = True
-        await radio.ask("play jazz")
-        await radio.ask("pause")
-        await asyncio.sleep(5)
-        assert radio.kitchen.link.performed == [ControlMedia("play", "Jazz FM", url=JAZZ), ControlMedia("pause")]
+        for text in ("play jazz", "pause", "resume", "stop the music", "what time is it"):
+            await radio.ask(text)
+        commands = [action.command for action in radio.kitchen.link.performed]
+        assert commands == ["play", "pause", "resume", "stop"]
+        assert radio.kitchen.link.performed[0] == ControlMedia("play", "Jazz FM", url=JAZZ)
         assert radio.stations.opened == []
+        shown = [(world.device.media, world.device.playing) for world in radio.home.stage.planner.worlds]
+        assert shown == [(None, False), ("Jazz FM", True), ("Jazz FM", False), ("Jazz FM", True), (None, False)]
 
 
 async def test_a_connection_that_ends_lets_go_of_the_stream() -> None:
