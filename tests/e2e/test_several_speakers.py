@@ -213,3 +213,36 @@ async def test_whether_one_answers_is_a_setting(tmp_path: Path, one_answers: boo
     await app.start()
     assert (app.assistant.arbiter is not None) is one_answers
     await app.close()
+
+
+async def test_a_client_of_the_realtime_protocol_asks_while_music_plays(home: Home) -> None:
+    pytest.importorskip("miniaudio", reason="needs the media extra")
+    async with ClientSession() as client, client.ws_connect(f"ws://127.0.0.1:{home.app.port}/v1/realtime") as socket:
+
+        async def ask(text: str) -> None:
+            part = {"type": "input_text", "text": text}
+            item = {"type": "message", "role": "user", "content": [part]}
+            await socket.send_json({"type": "conversation.item.create", "item": item})
+            await socket.send_json({"type": "response.create"})
+
+        async def until(kind: str) -> dict[str, Any]:
+            async with asyncio.timeout(10):
+                while (event := await socket.receive_json())["type"] != kind:
+                    assert event["type"] != "error", event
+            found: dict[str, Any] = event
+            return found
+
+        async def transcript(words: str) -> None:
+            while words not in (await until("response.output_audio_transcript.done"))["transcript"]:
+                pass
+
+        await ask("play jazz fm")
+        await transcript("Playing Jazz FM.")
+        for _ in range(10):
+            await until("response.output_audio.delta")
+        await ask("what's playing")
+        await transcript("This is Jazz FM.")
+        for _ in range(10):
+            await until("response.output_audio.delta")
+        await ask("stop the music")
+        await transcript("Stopped.")
