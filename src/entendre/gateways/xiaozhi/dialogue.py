@@ -70,6 +70,8 @@ class Dialogue:
         self._reply: str | None = None
         self._turn: str | None = None
         self._hushed: str | None = None
+        self._drowsy = False
+        """Whether the utterance began after nobody had asked for long: it may be meant for somebody else."""
         self._drowsy_text: str | None = None
         self._owes_stop = False
         self._misses = 0
@@ -211,7 +213,7 @@ class Dialogue:
     def _turn_event(self, event: api.SessionEvent) -> list[Outgoing]:
         match event:
             case api.SpeechStarted(turn):
-                self._turn = turn
+                self._turn, self._drowsy = turn, self.overdue
                 return self._stop()
             case api.TurnCommitted():
                 return self._committed(event)
@@ -227,7 +229,7 @@ class Dialogue:
         self._turn = event.turn
         if not event.text or event.turn == self._hushed:
             return []
-        if self.overdue:
+        if self._drowsy:
             self._drowsy_text = event.text
             return []
         return [wire.stt(self._session, event.text), *self._start(event.turn)]
@@ -240,7 +242,7 @@ class Dialogue:
             self._hushed = event.turn
             self._conversation.cancel_reply()
             return []
-        self._misses = self._misses + 1 if event.plan.refusal else 0
+        self._misses = 0 if event.understanding.understood else self._misses + 1
         if not event.plan.refusal:
             self._active()
         heard: list[Outgoing] = [wire.stt(self._session, text)] if text is not None else []
@@ -254,7 +256,7 @@ class Dialogue:
         return [*self._start(event.turn), *shown]
 
     def _turn_ended(self, event: api.TurnEnded) -> list[Outgoing]:
-        self._drowsy_text = None
+        self._drowsy, self._drowsy_text = False, None
         if self._turn == event.turn:
             self._turn = None
         if event.outcome is api.Outcome.ELSEWHERE:
@@ -330,7 +332,7 @@ class Dialogue:
 
     @property
     def overdue(self) -> bool:
-        """Whether nothing was asked for so long that what is heard is probably meant for somebody else."""
+        """Whether nothing was asked for long."""
         return self._clock() - self._active_at_s > self._settings.idle_s
 
     @property
