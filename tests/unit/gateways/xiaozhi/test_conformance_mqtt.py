@@ -12,6 +12,7 @@ from channels import silent, spoken
 from mqtt_bench import SILENCE, Mast, PlainDevice, mast
 
 from entendre.core.actions import SetVolume
+from entendre.core.device import DeviceIdentity, Unbound
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness
 from entendre.gateways.xiaozhi.credentials import MqttLogin, mqtt_login
@@ -60,6 +61,16 @@ async def test_a_device_without_credentials_is_refused(tower: Mast) -> None:
     for each in strangers:
         assert await PlainDevice(tower, each).connect() == ConnectCode.NOT_AUTHORIZED, each
     assert await PlainDevice(tower, login).connect() == ConnectCode.ACCEPTED
+
+
+async def test_a_device_that_belongs_to_nobody_is_refused(tower: Mast) -> None:
+    identity = DeviceIdentity("02:00:00:00:00:09", "client-9")
+    shown = await tower.devices.announce(identity, "127.0.0.1")
+    assert isinstance(shown, Unbound)
+    for password in ("", shown.code, shown.challenge, getattr(shown, "token", "") or "x"):
+        login = mqtt_login(identity.hardware, identity.client, password)
+        assert await PlainDevice(tower, login).connect() == ConnectCode.NOT_AUTHORIZED
+    assert not tower.hub.devices()
 
 
 async def test_a_devices_own_credentials_do_not_open_anothers_connection(tower: Mast) -> None:
