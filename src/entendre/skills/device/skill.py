@@ -11,6 +11,8 @@ from entendre.skills.slots import number, text
 from entendre.skills.status import parse_status
 from entendre.skills.tools import spoken_answer
 
+COOL_KELVIN = 3500
+"""A white from here on is a cool one."""
 BATTERY, SCREEN = "DeviceBatteryAsk", "DeviceScreenAsk"
 
 
@@ -79,6 +81,9 @@ def _screen(request: Request) -> Plan:
 
 def _light(request: Request) -> Plan:
     device, color, percent = request.world.device, text(request, "color"), number(request, "percent")
+    kelvin = number(request, "kelvin")
+    if kelvin is not None:
+        color = "warmwhite" if kelvin < COOL_KELVIN else "coolwhite"
     if call_for(device, "light_off") is None:
         return Plan(request.say("light_none"), refusal=True)
     if color is not None:

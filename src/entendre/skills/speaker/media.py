@@ -19,6 +19,9 @@ KINDS = ("media_player", "speaker", "tv")
 MISHEARD = 85.0
 """Likeness of a name that was said to a station's, percent, from which it is meant."""
 
+ANYWHERE = "anywhere"
+"""Of the table of what has no sound, the words that give it away wherever they stand; the others begin it."""
+
 Command = Literal["play", "pause", "resume", "stop", "next", "previous"]
 COMMANDS: Mapping[str, Command] = {
     "MediaPlay": "play",
@@ -64,11 +67,20 @@ def _unknown(request: Request, query: str, room: str | None) -> Plan:
     for appliance in request.world.home.appliances:
         if Trait.PLAYING in appliance.traits and has_name(appliance.names, _trimmed(request, query)):
             return Plan(request.say("media_play", query=query), (SetTrait(appliance.id, Trait.PLAYING, True),))
-    unheard = request.terms("not_media")
-    words = f" {plain_name(query)} "
-    if any(f" {word} " in words for group in unheard.values() for word in group.split("|")):
+    if _is_no_sound(request, query):
         return Plan(request.say("media_unknown", query=query), refusal=True)
     return Plan(request.say("media_play", query=query), (ControlMedia("play", query, room=room),))
+
+
+def _is_no_sound(request: Request, query: str) -> bool:
+    """Whether "play" means something that has no sound: a game, a sport, a trick."""
+    words, unheard = f" {_trimmed(request, query)} ", request.terms("not_media")
+    if any(f" {word} " in words for word in request.terms("station").get("music", "").split("|")):
+        return False
+    if any(f" {word} " in words for word in unheard.get(ANYWHERE, "").split("|")):
+        return True
+    beginnings = (word for name, group in unheard.items() if name != ANYWHERE for word in group.split("|"))
+    return any(words.startswith(f" {word} ") for word in beginnings)
 
 
 def _station(request: Request, command: Command, query: str | None) -> Station | None:
