@@ -37,6 +37,7 @@ class Downlink:
         self._lead_s = lead_s
         self._encoder = OpusEncoder()
         self._resampler: PcmResampler | None = None
+        self._rate_hz = SAID_RATE_HZ
         self._held = bytearray()
         self._timestamp_ms = 0
         self._not_before_s = 0.0
@@ -52,6 +53,7 @@ class Downlink:
 
     def begin(self, rate_hz: int) -> None:
         """A reply of this rate begins, behind what was said before it."""
+        self._rate_hz = rate_hz
         self._resampler = PcmResampler(rate_hz, SAID_RATE_HZ)
 
     def push(self, pcm16: bytes) -> list[AudioPacket]:
@@ -67,20 +69,22 @@ class Downlink:
         return packets
 
     def flush(self) -> list[AudioPacket]:
-        """The last packet of what is held back, its rest silence."""
-        if not self._held:
-            return []
-        frame = bytes(self._held).ljust(SAID_FRAME_BYTES, b"\0")
-        self._held.clear()
-        return [self._packet(frame)]
-
-    def end(self) -> list[AudioPacket]:
-        """A reply is complete: everything of it."""
+        """What is held back, the rest of its last packet silence."""
         packets: list[AudioPacket] = []
         if self._resampler is not None:
             packets = self.push(self._resampler.flush())
-            self._resampler = None
-        return packets + self.flush()
+            self._resampler = PcmResampler(self._rate_hz, SAID_RATE_HZ)
+        if self._held:
+            frame = bytes(self._held).ljust(SAID_FRAME_BYTES, b"\0")
+            self._held.clear()
+            packets.append(self._packet(frame))
+        return packets
+
+    def end(self) -> list[AudioPacket]:
+        """A reply is complete: everything of it."""
+        packets = self.flush()
+        self._resampler = None
+        return packets
 
     def stop(self) -> None:
         """A reply was broken off: forget the rest of it."""

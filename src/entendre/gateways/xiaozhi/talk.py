@@ -140,11 +140,11 @@ class Talk:
     # At work
 
     def post(self, items: Iterable[Outgoing]) -> None:
-        """Send these behind what waits; a device that is told to stop needs no more audio."""
-        for item in items:
-            if item == wire.tts_stop(self._session):
-                self._outbox = deque(each for each in self._outbox if not isinstance(each, AudioPacket))
-            self._outbox.append(item)
+        """Send these behind what waits; a device that is told to stop at once needs no more audio."""
+        items = list(items)
+        if wire.tts_stop(self._session) in items and not any(isinstance(item, AudioPacket) for item in items):
+            self._outbox = deque(item for item in self._outbox if not isinstance(item, AudioPacket))
+        self._outbox.extend(items)
         if len(self._outbox) > OUTBOX_LIMIT:
             self.end("slow")
         self._more.set()

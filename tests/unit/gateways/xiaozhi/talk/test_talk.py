@@ -6,6 +6,7 @@ import asyncio
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 pytest.importorskip("opuslib_next")
@@ -91,6 +92,24 @@ async def test_the_end_of_a_reply_is_not_late() -> None:
     packets = at.device.packets()
     assert len(packets) == 4  # 0.2 s, the last frame filled up with silence
     assert packets[-1][0] - packets[0][0] < 3 * 0.06
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 22_050, 24_000])
+async def test_a_reply_of_any_rate_is_sent_to_its_last_sample(rate_hz: int) -> None:
+    made = stage()
+    made.voice.rate_hz = rate_hz
+
+    async def loud_to_the_end(text: str, *, language: str, speed: float = 1.0):  # type: ignore[no-untyped-def]
+        for _ in range(3):
+            yield (np.ones(rate_hz // 6, "<i2") * 9000).tobytes()
+
+    made.voice.synthesize = loud_to_the_end  # type: ignore[method-assign]
+    async with scene(made) as at:
+        await a_turn(at)
+        at.conversation.announce("Dinner is ready.")
+        await at.device.until("tts stop", 2)
+    assert len(at.device.packets()) == 2 * 9  # 0.5 s each, the last frame filled up
+    assert at.device.steps()[-2:] == ["audio", "tts stop"]
 
 
 async def test_a_voice_that_pauses_between_sentences_does_not_flood_the_device_afterwards() -> None:
