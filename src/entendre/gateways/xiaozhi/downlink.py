@@ -16,6 +16,8 @@ FLUSH_AHEAD_S = 0.1
 """A frame that waits for more sound is filled up with silence when the device has only this much to play."""
 LATE_S = 0.02
 """A frame that ends quietly, as sentences do, is filled up already when it is this late."""
+PATIENCE_S = 0.04
+"""But not before more sound has had this long to come: a reply begins without any lead."""
 QUIET = 300
 _QUIET_BYTES = SAID_FRAME_BYTES // 6
 
@@ -111,7 +113,9 @@ class Downlink:
         if not self._held:
             return None
         quiet = int(np.abs(samples_of(self._held[-_QUIET_BYTES:])).max(initial=0)) < QUIET
-        return max(0.0, self.left_s() - (self._lead_s - LATE_S if quiet else FLUSH_AHEAD_S))
+        left_s = self.left_s()
+        least_s = PATIENCE_S if left_s < FLUSH_AHEAD_S else 0.0
+        return max(least_s, left_s - (self._lead_s - LATE_S if quiet else FLUSH_AHEAD_S))
 
     def _ahead_s(self, now: float) -> float:
         if self._started_s is None:
