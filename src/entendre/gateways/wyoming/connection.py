@@ -44,6 +44,7 @@ class SatelliteConnection:
         self._info = Info()
         self._profile: DeviceProfile
         self._dialogue: SatelliteDialogue
+        self._conversation: Conversation
         self._conversation_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,7 +81,11 @@ class SatelliteConnection:
 
     async def perform(self, action: Action) -> bool:
         """Volume and mute; a satellite can do nothing else."""
-        return self._loudness.perform(action)
+        done = self._loudness.perform(action)
+        if self._loudness.percent != self._profile.volume:
+            self._profile = replace(self._profile, volume=self._loudness.percent)
+            self._conversation.reconfigure(self._profile)
+        return done
 
     async def _dial(self) -> WyomingStream:
         host, port = self._satellite.host, self._satellite.port
@@ -161,7 +166,7 @@ class SatelliteConnection:
             self._failure.exception()  # seen: nobody may await it any more
 
     def _open_conversation(self) -> None:
-        conversation = self._factory.open(self._profile, self)
+        conversation = self._conversation = self._factory.open(self._profile, self)
         self._dialogue = SatelliteDialogue(self._profile, self._info, self._loudness)
         self._dialogue.attach(conversation)
         self._conversation_task = self._start(self._converse(conversation))

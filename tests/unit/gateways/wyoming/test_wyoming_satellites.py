@@ -207,6 +207,8 @@ async def test_a_satellite_that_comes_back_is_served_again_at_its_volume(factory
                 await settled(lambda number=number: status_of(runner).connections == number)
                 await factory.opened[-1].link.perform(SetVolume(40))
             await settled(lambda: status_of(runner).state != "serving")
+        told = [call[1] for call in factory.opened[0].calls if call[0] == "reconfigure"]
+        assert [profile.volume for profile in told] == [40], "so that it can be asked for"
         assert factory.opened[1].profile.volume == 40
         assert all(conversation.ended for conversation in factory.opened)
 
