@@ -406,3 +406,18 @@ async def test_conformance_no_hello_in_time_ends_the_connection(tmp_path: Path) 
         async with at.speaker(identity, token, hello={}) as speaker:
             await speaker.sound(silent(0.3))
             assert await speaker.until_closed() == "1008"
+
+
+async def test_conformance_a_device_that_answers_no_ping_is_gone(tmp_path: Path) -> None:
+    async with door(tmp_path, stage(), XiaozhiSettings(ping_s=0.2)) as at:
+        identity, token, _ = await at.bind()
+        async with at.speaker(identity, token) as alive:
+            said = {"Device-Id": identity.hardware, "Client-Id": identity.client, "Authorization": f"Bearer {token}"}
+            await asyncio.sleep(0.5)
+            assert alive.closed is None
+            async with at.http.ws_connect(at.url(), headers=said, autoping=False) as dead:
+                await dead.send_str(json.dumps(HELLO))
+                async with asyncio.timeout(3):
+                    while (await dead.receive()).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE):
+                        pass
+        assert at.gateway.connections == 0
