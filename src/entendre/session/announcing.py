@@ -74,6 +74,8 @@ class Waiting:
         return self._queue.popleft()[0]
 
     def _forget(self, now: float) -> None:
+        if not self._queue:
+            return
         fresh = deque((each, expires_at) for each, expires_at in self._queue if expires_at > now)
         if len(fresh) < len(self._queue):
             log.info("announcement expired", extra={"count": len(self._queue) - len(fresh)})

@@ -413,7 +413,7 @@ class LiveConversation:
 
     async def _speak_up(self) -> bool:
         """Begin a typed turn, a ring or an announcement if one waits and nobody speaks; whether one began."""
-        if self._answering.something_waits():
+        if self._answering.plays_media and self._answering.something_waits():
             await self._make_way()
         busy = self._state.phase is Phase.BUSY
         if self._answering.typed_waits():
