@@ -420,4 +420,5 @@ async def test_conformance_a_device_that_answers_no_ping_is_gone(tmp_path: Path)
                 async with asyncio.timeout(3):
                     while (await dead.receive()).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE):
                         pass
+        await asyncio.sleep(0.2)
         assert at.gateway.connections == 0
