@@ -10,6 +10,7 @@ from worlds import WORLDS
 
 from entendre.core.actions import CallDeviceTool
 from entendre.core.plan import ToolDefinition
+from entendre.skills.device.skill import DeviceSkill
 from entendre.skills.offered import NEVER, call_for, is_harmful, known_tools
 from entendre.skills.planner import Planner
 from entendre.skills.status import DeviceStatus, parse_status
@@ -81,3 +82,25 @@ def test_an_odd_schema_leaves_percent_as_it_is(schema: str) -> None:
     device = replace(WORLDS["empty"].device, tools=(name,), tool_definitions=(ToolDefinition(name, parameters=schema),))
     call = call_for(device, "screen_brightness", percent=40)
     assert call is not None and json.loads(call.arguments) == {"brightness": 40}
+
+
+def test_a_skill_that_fails_to_word_an_answer_is_answered_for(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: DeviceSkill, request: object, call: object, answer: str) -> str:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(DeviceSkill, "told", broken)
+    world = WORLDS["device"]
+    planner.set_home(world.home)
+    understanding = planner.understand("what's your battery", "en", world)
+    call = CallDeviceTool("self.get_device_status", "{}")
+    assert planner.told(understanding, world, call, STATUS) == planner.phrase("skill_failed", "en")
+
+
+def test_an_answer_that_no_skill_words_is_read_aloud_if_it_is_text(planner: Planner) -> None:
+    world = WORLDS["device"]
+    understanding = planner.understand("thank you", "en", world)
+    call = CallDeviceTool("greet", "{}")
+    assert planner.told(understanding, world, call, "You're welcome.") == "You're welcome."
+    assert planner.told(understanding, world, call, '{"ok": true}') == ""
