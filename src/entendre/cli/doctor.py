@@ -26,7 +26,7 @@ OK, OPTIONAL, MISSING = "ok", "optional", "missing"
 _MARKS = {OK: "ok      ", OPTIONAL: "optional", MISSING: "MISSING "}
 LEAST_FREE_BYTES = 500 * 10**6
 CONNECT_S = 2.0
-_EXTRAS = ("speech", "mqtt", "wyoming", "speaker")
+_EXTRAS = ("speech", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker")
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([a-z]+)['\"]")
 
 
@@ -90,6 +90,7 @@ def _extras(settings: Settings) -> Iterator[Check]:
     needed = {
         "speech": _is_local(settings.speech.recognizer) or _is_local(settings.speech.voice),
         "mqtt": bool(settings.home.mqtt_url),
+        "esphome": bool(settings.esphome.devices) or settings.esphome.discover,
         "wyoming": settings.wyoming.discover,
     }
     required = [found.groups() for line in metadata.requires("entendre") or () if (found := _REQUIREMENT.match(line))]
