@@ -74,7 +74,8 @@ def pulse(tmp_path: Path, lva: Path) -> Iterator[dict[str, str]]:
 class Speaker:
     """linux-voice-assistant as a process, what it is told, and the sound that it makes."""
 
-    def __init__(self, lva: Path, pulse: dict[str, str], folder: Path) -> None:
+    def __init__(self, lva: Path, pulse: dict[str, str], folder: Path, program: Path | None = None) -> None:
+        """`program`: a changed copy of its folder, without its environment."""
         self._pulse = pulse
         self._folder = folder
         self._sound = folder / "speaker.raw"
@@ -87,7 +88,7 @@ class Speaker:
         command += ["--preferences-file", str(folder / "preferences.json"), "--download-dir", str(folder / "local")]
         with self._log.open("wb") as log, self._sound.open("wb") as sound:
             self._process = subprocess.Popen(
-                command, env=pulse, cwd=lva, stdout=log, stderr=log, start_new_session=True
+                command, env=pulse, cwd=program or lva, stdout=log, stderr=log, start_new_session=True
             )
             record = ["parec", "-d", "speaker.monitor", "--format=s16le", f"--rate={RATE_HZ}", "--channels=1"]
             self._recorder = subprocess.Popen(record, env=pulse, stdout=sound, stderr=subprocess.DEVNULL)
@@ -284,3 +285,33 @@ def test_its_own_stop_word_ends_what_is_said(serve: Callable[..., Any], speaker:
     speaker.wait(lambda: speaker.log.count("satellite:Announcing") == 2, "the next announcement waits for the first")
     assert time.monotonic() - asked < 8.0
     assert server.stop() == 0
+
+
+def test_a_wake_word_that_it_lacks_is_downloaded_from_here(
+    serve: Callable[..., Any], lva: Path, pulse: dict[str, str], speech_data: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    for part in ("linux_voice_assistant", "sounds", "wakewords"):
+        shutil.copytree(lva / part, program / part)
+    for file in ("version.txt", "version_githash.txt"):
+        shutil.copy(lva / file, program)
+    for file in (program / "wakewords").rglob("hey_mycroft*"):
+        file.unlink()
+    speaker = Speaker(lva, pulse, tmp_path, program)
+    try:
+        settings = {
+            "ENTENDRE_ESPHOME_DEVICES": f"kitchen@kitchen=127.0.0.1:{speaker.port}",
+            "ENTENDRE_ESPHOME_WAKE_WORDS": "hey mycroft",
+        }
+        server = serve(environment=settings)
+        speaker.wait(lambda: "Wake word set: hey_mycroft" in speaker.log, "it did not take the wake word", 60.0)
+        assert (tmp_path / "local/external_wake_words/hey_mycroft.tflite").exists()
+        rows = map(json.loads, (speech_data / "commands/manifest.jsonl").read_text().splitlines())
+        for row in [row for row in rows if row["text"].lower() == "hey mycroft"][:6]:
+            speaker.say(_silence(0.5), _file(speech_data / "commands" / row["path"]), _silence(1.5))
+            if "Detected wake word: Hey Mycroft" in speaker.log:
+                break
+        assert "Detected wake word: Hey Mycroft" in speaker.log
+        assert server.stop() == 0
+    finally:
+        speaker.close()

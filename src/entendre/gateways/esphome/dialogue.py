@@ -146,7 +146,10 @@ class DeviceDialogue:
             self._conversation.stop_listening()
 
     def finished(self) -> None:
-        """It says that it has played what it fetched, or that it was stopped."""
+        """It says that it has played what it fetched, or that it was stopped.
+
+        It says so at the end of a turn that it was told has failed, too, when an announcement may be under way already.
+        """
         out = self._out
         if not isinstance(out, Fetched) or out.posted.fetched_at is None:
             return
@@ -300,7 +303,7 @@ class DeviceDialogue:
             sound.end(interrupted=False)
         again = event.expects_reply and self._device.has(Feature.START_CONVERSATION)
         await self._announce_url(url, event.text, chime_url=chime_url, start_conversation=again)
-        out.done.set()
+        self.finished()
 
     async def _announce_url(self, url: str, text: str, **options: Any) -> None:
         try:
