@@ -14,7 +14,7 @@ from entendre.gateways.xiaozhi.settings import FRAME_S
 
 FLUSH_AHEAD_S = 0.1
 """A frame that waits for more sound is filled up with silence when the device has only this much to play."""
-LATE_S = 0.02
+LATE_S = 0.01
 """A frame that ends quietly, as sentences do, is filled up already when it is this late."""
 PATIENCE_S = 0.04
 """But not before more sound has had this long to come: a reply begins without any lead."""
