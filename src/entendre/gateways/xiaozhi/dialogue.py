@@ -63,6 +63,8 @@ class Dialogue:
         self.downlink = Downlink(clock, lead_s=settings.lead_packets * FRAME_S)
         self._echo = None if cancels_echo else Echo(self.downlink)
         self._listening = False
+        self._never_listened = True
+        """A device opens a channel when it is woken, and may be built not to say by what."""
         self._speaking_for: str | None = None
         """The turn, or the unasked reply, that the device was told to speak for; it is told to stop once for each."""
         self._started_at_s = self._stopped_at_s = self._woken_at_s = float("-inf")
@@ -129,7 +131,8 @@ class Dialogue:
             self.reconfigure(replace(self.profile, mode=mode, cancels_echo=duplex, listens_while_speaking=duplex))
         if now - self._stopped_at_s > AUTOMATIC_S:
             self._active()
-        woken = now - self._woken_at_s < WAKE_S
+        first, self._never_listened = self._never_listened, False
+        woken = now - self._woken_at_s < WAKE_S or (first and mode is not api.ListenMode.MANUAL)
         self._woken_at_s, self._deaf_since_s = float("-inf"), None
         speaking = self._speaking_for is not None and now - self._started_at_s > AUTOMATIC_S
         self._listening, self._owes_stop = True, mode is api.ListenMode.MANUAL

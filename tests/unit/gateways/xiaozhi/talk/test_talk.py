@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from entendre.core.errors import RecognitionError
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+from entendre.session import api
 
 LAMP = SetTrait("lamp", Trait.ON, True)
 LONG = " ".join(["word"] * 40)
@@ -404,3 +406,34 @@ async def test_what_is_no_opus_ends_the_channel_and_a_broken_packet_does_not() -
         at.listen("auto")
         await at.stream((b"\xff\x00\x01",) * 60)
         assert await at.task == "no_audio"
+
+
+async def test_a_device_whose_request_another_speaker_answers_may_sleep() -> None:
+    async with scene(stage()) as at:
+        at.listen("auto")
+        await at.talk.deliver(api.TurnEnded("t", api.Outcome.ELSEWHERE))
+        assert await at.task == "elsewhere"
+        assert at.device.steps() == []
+
+
+@pytest.mark.parametrize(("mode", "woken"), [("auto", True), ("manual", False)])
+async def test_a_device_opens_its_channel_because_it_was_woken(mode: str, woken: bool) -> None:
+    starts: list[bool] = []
+    async with scene(stage()) as at:
+        listen = at.conversation.start_listening
+
+        def start_listening(*mode: Any, interrupts: bool = True, woken: bool = False) -> None:
+            starts.append(woken)
+            listen(*mode, interrupts=interrupts, woken=woken)
+
+        at.conversation.start_listening = start_listening  # type: ignore[method-assign]
+        at.listen(mode)
+        at.listen(mode)
+        await at.stream(spoken(0.6))
+        at.listen(mode)
+        at.stop_listening()
+        await asyncio.sleep(1)
+        await at.stream(spoken(0.6))
+        at.detect("hi jarvis")
+        at.listen(mode)
+    assert starts == [woken, False, False, True]
