@@ -67,20 +67,22 @@ class Understander:
         return other
 
     def understand(self, text: str, world: World, *, alternatives: Sequence[str] = ()) -> Understanding:
-        """What a sentence means in a world; no commands if that is not sure enough."""
-        best = self._understand(text, world)
-        if best.confidence >= 1 - CLEAR_COST:
-            return best
+        """What a sentence means in a world; no commands if that is not sure enough.
+
+        Where that is not clear, an alternative reading with a clear meaning counts, and `text` is that reading.
+        """
+        best = first = self._understand(text, world)
+        if first.confidence >= 1 - CLEAR_COST:
+            return first
         for alternative in alternatives:
             other = self._understand(alternative, world)
-            if other.understood and other.confidence - ALTERNATIVE_COST > best.confidence:
-                commands = tuple(
-                    replace(command, confidence=round(command.confidence - ALTERNATIVE_COST, 3))
-                    for command in other.commands
-                )
-                confidence = round(other.confidence - ALTERNATIVE_COST, 3)
-                best = replace(other, text=text, commands=commands, confidence=confidence)
-        return best
+            confidence = round(other.confidence - ALTERNATIVE_COST, 3)
+            if other.confidence >= 1 - CLEAR_COST and confidence > best.confidence:
+                lowered = (round(command.confidence - ALTERNATIVE_COST, 3) for command in other.commands)
+                commands = tuple(map(_with_confidence, other.commands, lowered))
+                best = replace(other, commands=commands, confidence=confidence)
+        unfinished = first.completeness is Completeness.INCOMPLETE
+        return replace(best, completeness=Completeness.INCOMPLETE) if unfinished else best
 
     def _understand(self, text: str, world: World) -> Understanding:
         tokens = self._tokenizer.tokenize(text)
@@ -223,6 +225,10 @@ class Understander:
             sounds=self._sounds if near else None,
             suppliable=self._suppliable,
         )
+
+
+def _with_confidence(command: Command, confidence: float) -> Command:
+    return replace(command, confidence=confidence)
 
 
 def _clean(command: Command) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, RecognitionError
@@ -78,7 +78,8 @@ class Hearing:
             nothing = Understanding("", self.language, completeness=Completeness.UNKNOWN)
             return Heard(transcript, nothing, thorough)
         understand = self.assistant.planner.understand
-        return Heard(transcript, understand(transcript.text, self.language, world, transcript.alternatives), thorough)
+        understanding = understand(transcript.text, self.language, world, transcript.alternatives)
+        return Heard(replace(transcript, text=understanding.text), understanding, thorough)
 
     async def _recognize(self, engine: Recognizer, audio: Samples, *, thorough: bool) -> Transcript:
         try:

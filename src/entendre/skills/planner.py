@@ -87,12 +87,16 @@ class Planner:
                 self._understanders[language] = understander.with_home(home)
 
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
-        """What a sentence means; no commands in a language that nobody taught it."""
+        """What a sentence means; no commands in a language that nobody taught it.
+
+        `alternatives` are other readings of what was said; `text` of the outcome is the one that counts.
+        """
         understander = self._understander(known_language(language))
         if understander is None:
             return Understanding(text, language)
+        readings = () if world.mentioned.question in OPEN_SLOTS else alternatives
         understanding = replace(
-            understander.understand(text, world, alternatives=alternatives), language=known_language(language)
+            understander.understand(text, world, alternatives=readings), language=known_language(language)
         )
         if understanding.confidence < SURE:
             call = self._tools.understand(text, known_language(language), world)

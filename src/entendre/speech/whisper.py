@@ -34,13 +34,16 @@ SHORTEST_PIECE_S = 18.0
 SHORTEST_SPEECH_S = 0.1
 TOKENS_PER_S = 12.0
 SPARE_TOKENS = 12
-BEAMS, THOROUGH_BEAMS = 2, 5
+BEAMS = 5
+NEAR = 0.3
+"""How much less likely another reading may be, in log probability a token, to be handed on with the first."""
 NO_SPEECH_SURE = 0.9
 NO_SPEECH_POSSIBLE = 0.15
 CONFIDENCE_FLOOR, CONFIDENCE_SLOPE = 0.15, 0.1
 """Where nobody may have spoken, a text counts only above floor + slope * no_speech."""
 LOUDEST_OF_SILENCE = 48
 AUTO = "auto"
+_WORD = re.compile(r"\w+")
 _UNIT = re.compile(r"[^\W\d_\u2e80-\uffff]+['’]?\w*|[\u2e80-\uffff]|\d+")
 _ISO_OF_WHISPER = {"tl": "fil", "jw": "jv", "no": "nb"}
 _WHISPER_OF_ISO = {iso: own for own, iso in _ISO_OF_WHISPER.items()} | {"yue": "zh", "cmn": "zh"}
@@ -51,6 +54,7 @@ class _Decoded:
     text: str
     log_probability: float
     no_speech: float
+    others: tuple[str, ...] = ()
 
 
 class WhisperRecognizer:
@@ -87,7 +91,7 @@ class WhisperRecognizer:
             encoded = self._encode(piece, thorough)
             _stop_if(cancelled)
             spoken = spoken or self._detect(encoded)
-            found += self._decode(encoded, [piece], spoken, thorough)
+            found += self._decode(encoded, [piece], spoken)
         _stop_if(cancelled)
         return _joined(found, _ISO_OF_WHISPER.get(spoken, spoken) if language == AUTO else language)
 
@@ -149,23 +153,25 @@ class WhisperRecognizer:
         best: str = self._model.detect_language(encoded)[0][0][0]
         return best.strip("<|>")
 
-    def _decode(
-        self, encoded: ctranslate2.StorageView, audios: Sequence[Samples], language: str, thorough: bool = False
-    ) -> list[_Decoded]:
+    def _decode(self, encoded: ctranslate2.StorageView, audios: Sequence[Samples], language: str) -> list[_Decoded]:
         prompt = self._prompt(language)
         spoken_s = [len(audio) / HOUSE_RATE_HZ for audio in audios]
         results = self._model.generate(
             encoded,
             [prompt] * len(audios),
-            beam_size=THOROUGH_BEAMS if thorough else BEAMS,
+            beam_size=BEAMS,
+            num_hypotheses=BEAMS,
             max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * max(spoken_s))),
             return_scores=True,
             return_no_speech_prob=True,
         )
         decoded = []
         for result, seconds in zip(results, spoken_s, strict=True):
-            text = collapse_repeats(self._spoken_text(result.sequences_ids[0], seconds + LEADING_SILENCE_S))
-            decoded.append(_Decoded(text, result.scores[0], result.no_speech_prob))
+            texts = [
+                collapse_repeats(self._spoken_text(ids, seconds + LEADING_SILENCE_S)) for ids in result.sequences_ids
+            ]
+            others = other_readings(texts, result.scores)
+            decoded.append(_Decoded(texts[0], result.scores[0], result.no_speech_prob, others))
         return decoded
 
     def _prompt(self, language: str) -> list[int]:
@@ -204,6 +210,21 @@ def collapse_repeats(text: str) -> str:
     return text
 
 
+def other_readings(texts: Sequence[str], scores: Sequence[float]) -> tuple[str, ...]:
+    """The readings near in score to the first that say something else, best first; empty after an empty first."""
+    seen = {_spoken(texts[0]), ()}
+    others: list[str] = []
+    for text, score in zip(texts, scores, strict=True):
+        if texts[0] and _spoken(text) not in seen and score > scores[0] - NEAR:
+            seen.add(_spoken(text))
+            others.append(text)
+    return tuple(others)
+
+
+def _spoken(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))
+
+
 def _is_silent(audio: Samples) -> bool:
     """Whether there is nothing worth a look: a moment, or digital silence."""
     short = len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ
@@ -221,7 +242,9 @@ def _joined(found: Sequence[_Decoded], language: str) -> Transcript:
         invented = max(math.exp(piece.log_probability) for piece in found)
         return Transcript("", language, confidence=0.0, no_speech=max(no_speech, 1.0 - invented))
     confidence = math.exp(sum(piece.log_probability for piece in kept) / len(kept))
-    return Transcript(" ".join(piece.text for piece in kept), language, confidence=confidence, no_speech=no_speech)
+    text = " ".join(piece.text for piece in kept)
+    others = kept[0].others if len(found) == 1 else ()
+    return Transcript(text, language, confidence=confidence, no_speech=no_speech, alternatives=others)
 
 
 def _is_speech(piece: _Decoded) -> bool:

@@ -295,8 +295,27 @@ def test_another_home_has_other_names_and_the_first_keeps_its_own():
 def test_alternatives_are_heard_when_the_first_reading_makes_no_sense():
     found = UNDERSTANDER.understand("done on the fun", world(), alternatives=("who knows", "turn on the fan"))
     assert [command.intent for command in found.commands] == ["On"]
-    assert found.text == "done on the fun"
+    assert found.text == "turn on the fan"
     assert found.confidence < 1
+
+
+def test_alternatives_never_replace_a_clear_reading():
+    found = UNDERSTANDER.understand("turn off the fan", world(), alternatives=("turn on the fan",))
+    assert [command.intent for command in found.commands] == ["Off"]
+    assert found.confidence == 1
+
+
+def test_an_alternative_that_is_itself_doubtful_counts_for_nothing():
+    doubtful = "turn of the kitchen lite"
+    assert 0 < UNDERSTANDER.understand(doubtful, world()).confidence < 0.88
+    assert not UNDERSTANDER.understand("who knows", world(), alternatives=(doubtful,)).understood
+
+
+def test_an_alternative_does_not_finish_what_the_first_reading_leaves_open():
+    assert UNDERSTANDER.understand("turn off", world()).completeness is Completeness.INCOMPLETE
+    found = UNDERSTANDER.understand("turn off", world(), alternatives=("turn off the fan",))
+    assert found.understood
+    assert found.completeness is Completeness.INCOMPLETE
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ pytest.importorskip("ctranslate2", reason="needs the speech extra")
 
 from entendre.speech.logmel import log_mel, mel_filters
 from entendre.speech.moonshine import read_vocabulary
-from entendre.speech.whisper import collapse_repeats
+from entendre.speech.whisper import collapse_repeats, other_readings
 from entendre.speech.whisper_tokens import WhisperTokens
 
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|yue|>", "<|transcribe|>", "<|nospeech|>"]
@@ -33,6 +33,12 @@ VOCABULARY = ["Ġturn", "Ġon", "Ã©", "Ċ", *SPECIAL, "<|notimestamps|>", "<|0
 )
 def test_loops_are_said_once(text: str, expected: str) -> None:
     assert collapse_repeats(text) == expected
+
+
+def test_other_readings_are_near_and_say_something_else() -> None:
+    texts = ["Play some chess.", "play some chess", "Play some jazz.", "", "Lay some jazz.", "play some jazz"]
+    assert other_readings(texts, [-0.5, -0.52, -0.6, -0.6, -0.95, -0.7]) == ("Play some jazz.",)
+    assert other_readings(["", "Thank you."], [-0.5, -0.6]) == ()
 
 
 def test_tokens_are_text_and_times() -> None:
