@@ -308,9 +308,10 @@ class Answering:
         own = wake.sounding and any(isinstance(action, OWN_ACTIONS) for action in plan.actions)
         text, understood = heard.transcript.text, heard.understanding.understood
         times = wake.woken_at, wake.began_at
-        turn.claim = arbiter.claim(
-            Candidate(turn.id, self.profile.device, room, *times, text, understood, wake.signal_db, own)
+        candidate = Candidate(
+            turn.id, self.profile.device, room, *times, text, understood, wake.signal_db, own, wake.rhythm
         )
+        turn.claim = arbiter.claim(candidate)
         return turn.claim is not None
 
     def _told(self, understanding: Understanding, world: World, effects: Effects) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-import numpy as np
-from rapidfuzz import fuzz
-
-from entendre.core.audio import HOUSE_RATE_HZ, Samples
+from entendre.session.likeness import Rhythm, same_rhythm, same_words
 
 WINDOW_S = 1.0
 """Speakers that heard the same words were woken, or began to hear them, within this; networks and wake words differ."""
@@ -18,20 +14,8 @@ WINDOW_S = 1.0
 MEMORY_S = 10.0
 """How long a claim is compared with later ones: longer than any recognition of the same words takes."""
 
-SAME_WORDS = 80.0
-SAME_WORDS_MISHEARD = 50.0
-"""Likeness of two transcripts of the same words, percent; the second if one of them was not understood.
-
-Measured with the default recognizer on 39 recorded commands, each heard near (25 dB) and far (8 dB, reverberant): 37
-were taken for the same, and 22 of 703 pairs of different ones, most of which one speaker had misheard.
-"""
-
 CLEARLY_BETTER_DB = 3.0
 """A difference that is no accident of the noise."""
-
-_FRAME_SAMPLES = HOUSE_RATE_HZ // 50
-_QUIET_PERCENTILE, _LOUD_PERCENTILE = 10, 90
-_WORDS = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +34,7 @@ class Candidate:
     understood: bool
     signal_db: float
     own: bool = False
+    rhythm: Rhythm | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +48,7 @@ class Wake:
     began_at: float
     signal_db: float
     sounding: bool = False
+    rhythm: Rhythm | None = field(default=None, compare=False)
 
 
 class Verdict(Enum):
@@ -92,23 +78,10 @@ def _at_once(one: Candidate, other: Candidate) -> bool:
 
 
 def _same_words(one: Candidate, other: Candidate) -> bool:
-    likeness = fuzz.ratio(_plain(one.text), _plain(other.text))
-    return likeness >= (SAME_WORDS if one.understood and other.understood else SAME_WORDS_MISHEARD)
-
-
-def _plain(text: str) -> str:
-    return " ".join(_WORDS.findall(text.casefold()))
-
-
-def signal_db(audio: Samples) -> float:
-    """How far an utterance stands out of its noise, decibels; 0 for less than two frames. Shape: (n,) at 16 kHz."""
-    whole = len(audio) // _FRAME_SAMPLES * _FRAME_SAMPLES
-    if whole < 2 * _FRAME_SAMPLES:
-        return 0.0
-    frames = audio[:whole].reshape(-1, _FRAME_SAMPLES).astype(np.float32)
-    power = np.mean(frames * frames, axis=1) + 1.0
-    low, high = np.percentile(power, (_QUIET_PERCENTILE, _LOUD_PERCENTILE))
-    return float(10 * np.log10(high / low))
+    rhythm = None
+    if one.rhythm is not None and other.rhythm is not None:
+        rhythm = same_rhythm(one.rhythm, other.rhythm)
+    return same_words(one.text, other.text, understood=one.understood and other.understood, rhythm=rhythm)
 
 
 @dataclass(slots=True)

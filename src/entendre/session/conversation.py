@@ -28,9 +28,10 @@ from entendre.session.api import (
     TurnEnded,
     WakeHeard,
 )
-from entendre.session.arbiter import Wake, signal_db
+from entendre.session.arbiter import Wake
 from entendre.session.assistant import Assistant
 from entendre.session.drafts import Drafts
+from entendre.session.likeness import rhythm_of, signal_db
 from entendre.session.policy import affords_thorough, policy_for
 from entendre.session.trace import Trace
 from entendre.session.uplink import UplinkBuffer
@@ -401,7 +402,7 @@ class LiveConversation:
         if self._woken is None or apart or self._state.mode is ListenMode.MANUAL:
             return None
         began_at = self._assistant.clock.monotonic() - (self._stream_s() - action.from_s)
-        return Wake(self._woken[0], began_at, signal_db(audio), self._woken[1])
+        return Wake(self._woken[0], began_at, signal_db(audio), self._woken[1], rhythm_of(audio))
 
     async def _drop(self, action: do.DropTurn) -> None:
         assert self._turn is not None

@@ -13,7 +13,8 @@ from entendre.core.actions import SetTrait, StopRinging, Trait
 from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.session.api import ListenMode, TurnEnded
-from entendre.session.arbiter import MEMORY_S, Arbiter, Candidate, Verdict, signal_db, verdict
+from entendre.session.arbiter import MEMORY_S, Arbiter, Candidate, Verdict, verdict
+from entendre.session.likeness import rhythm_of, same_rhythm, signal_db
 
 HERE = Candidate("t1", "kitchen", "kitchen", 10.0, 10.4, "turn on the lights", True, 20.0)
 THERE = replace(HERE, turn="t2", device="hall", room="hall")
@@ -190,3 +191,35 @@ async def test_a_speaker_that_rings_is_stopped_though_another_one_heard_stop_fir
         await asyncio.sleep(2.0)
     assert "answered" in kitchen.outcomes()
     assert StopRinging() in [action for _, _, action in home.stage.household.done]
+
+
+def spoken(syllables: list[int], noise: float = 50.0) -> np.ndarray:
+    """Syllables of 80 ms each: 1 is loud, 0 silent."""
+    random = np.random.default_rng(len(syllables))
+    shape = np.repeat(np.array(syllables, float), 1_280)
+    return (shape * random.normal(0, 3_000, len(shape)) + random.normal(0, noise, len(shape))).astype(np.int16)
+
+
+FIVE = [0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 0]
+TEN = [0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1, 0]
+
+
+def test_one_voice_has_one_rhythm_near_and_far_and_two_have_two() -> None:
+    near, late = rhythm_of(spoken(FIVE)), rhythm_of(spoken([0, 0, 0, *FIVE], noise=400.0))
+    other = rhythm_of(spoken(TEN))
+    assert near is not None and late is not None and other is not None
+    assert same_rhythm(near, late) > 0.85
+    assert same_rhythm(near, other) < 0.65
+    assert rhythm_of(spoken([1] * 20)[:4_000]) is None, "too short"
+    assert rhythm_of(np.full(32_000, 500, np.int16)) is None, "too even"
+
+
+def test_the_rhythm_tells_two_persons_from_one_who_was_misheard() -> None:
+    five = replace(HERE, text="set a timer for five minutes", rhythm=rhythm_of(spoken(FIVE)))
+    ten = replace(THERE, text="set a timer for ten minutes", rhythm=rhythm_of(spoken(TEN)))
+    assert verdict(five, ten) is Verdict.OTHER, "two persons, though their words are alike"
+    assert verdict(five, replace(ten, rhythm=None)) is Verdict.SILENT
+    misheard = replace(THERE, text="set the time for fire minutes", rhythm=rhythm_of(spoken(FIVE, noise=300.0)))
+    assert verdict(five, misheard) is Verdict.SILENT, "one person, though the words are not"
+    assert verdict(five, replace(ten, text="Set a timer for five minutes.")) is Verdict.SILENT, "both want the same"
+    assert verdict(five, replace(misheard, text="turn off the radio")) is Verdict.OTHER
