@@ -29,6 +29,7 @@ from entendre.wire.xiaozhi_frames import packet_duration_ms
 PLANS = {
     "turn on the lamp": (C.COMPLETE, Plan("Okay then.")),
     "tell me": (C.COMPLETE, Plan(" ".join(["word"] * 30))),
+    "tell me briefly": (C.COMPLETE, Plan(" ".join(["word"] * 8))),
     "louder": (C.COMPLETE, Plan("Louder.", (AdjustVolume(10),))),
     "quiet": (C.COMPLETE, Plan("Quiet.", (SetVolume(30),))),
     "mute": (C.COMPLETE, Plan("Muted.", (SetMuted(True),))),
@@ -111,7 +112,7 @@ async def test_conformance_unknown_messages_are_ignored(tmp_path: Path) -> None:
 
 async def test_conformance_sound_that_comes_before_the_models_are_ready_is_queued(tmp_path: Path) -> None:
     made = stage()
-    made.ears.delay_s = 1.5
+    made.ears.delay_s = 0.7
     async with door(tmp_path, made) as at:
         identity, token, _ = await at.bind()
         async with at.speaker(identity, token, hello={}) as speaker:
@@ -140,7 +141,7 @@ async def test_conformance_hello_states_what_we_send(tmp_path: Path) -> None:
 
 
 async def test_conformance_one_stop_a_turn_and_start_before_audio(tmp_path: Path) -> None:
-    async with door(tmp_path, stage("tell me")) as at:
+    async with door(tmp_path, stage("tell me briefly")) as at:
         identity, token, _ = await at.bind()
         async with at.speaker(identity, token) as speaker:
             await speaker.listen()
@@ -365,7 +366,7 @@ async def test_conformance_a_revoked_device_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_conformance_an_unbound_device_is_asked_to_be_bound_and_nothing_else(tmp_path: Path) -> None:
-    async with door(tmp_path, stage(), XiaozhiSettings(bind_prompts=2, idle_s=1.0)) as at:
+    async with door(tmp_path, stage(), XiaozhiSettings(bind_prompts=2, idle_s=0.3)) as at:
         stranger = DeviceIdentity("02:00:00:00:00:99", "client-99")
         shown = await at.devices.announce(stranger, "127.0.0.1")
         async with at.speaker(stranger, "") as speaker:
