@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.speech, pytest.mark.slow]
 
 RATE_HZ = 16_000
 ANSWER_S = 25.0
+LOUD = 500
+GAP_S = 1.5
+"""Longest pause between a command and the answer; 0.5 s on two idle cores, of which the player takes 0.1 s."""
 PULSE = """\
 load-module module-native-protocol-unix
 load-module module-null-sink sink_name=speaker
@@ -79,6 +82,7 @@ class Speaker:
         self._pulse = pulse
         self._folder = folder
         self._sound = folder / "speaker.raw"
+        self._voice = folder / "microphone.raw"
         self._log = folder / "lva.log"
         self.port = _free_port()
         command = [str(lva / ".venv" / "bin" / "python"), "-m", "linux_voice_assistant", "--debug"]
@@ -86,20 +90,39 @@ class Speaker:
         command += ["--audio-input-device", "ears", "--peripheral-host", "127.0.0.1"]
         command += ["--peripheral-port", str(_free_port())]
         command += ["--preferences-file", str(folder / "preferences.json"), "--download-dir", str(folder / "local")]
-        with self._log.open("wb") as log, self._sound.open("wb") as sound:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=pulse, cwd=program or lva, stdout=log, stderr=log, start_new_session=True
             )
-            record = ["parec", "-d", "speaker.monitor", "--format=s16le", f"--rate={RATE_HZ}", "--channels=1"]
-            self._recorder = subprocess.Popen(record, env=pulse, stdout=sound, stderr=subprocess.DEVNULL)
+            self._recorders = [
+                self._record("speaker.monitor", self._sound),
+                self._record("microphone.monitor", self._voice),
+            ]
         self.wait(lambda: "Server started" in self.log, "linux-voice-assistant did not start", 60.0)
 
     def close(self) -> None:
         """End it and the recording."""
-        self._recorder.terminate()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
-        self._recorder.wait(10)
+        for recorder in self._recorders:
+            recorder.terminate()
+            recorder.wait(10)
+
+    def _record(self, source: str, file: Path) -> subprocess.Popen[bytes]:
+        options = ("--format=s16le", f"--rate={RATE_HZ}", "--channels=1", "--latency-msec=20")
+        with file.open("wb") as sound:
+            return subprocess.Popen(
+                ["parec", "-d", source, *options], env=self._pulse, stdout=sound, stderr=subprocess.DEVNULL
+            )
+
+    def gap_s(self) -> float:
+        """From the last sound that was said to it to the next sound that it made; both end now."""
+        sounds = [
+            np.frombuffer(file.read_bytes()[: file.stat().st_size & ~1], "<i2") for file in (self._voice, self._sound)
+        ]
+        size = min(map(len, sounds))
+        said, made = (np.flatnonzero(np.abs(each[-size:].astype(int)) > LOUD) for each in sounds)
+        return float((made[made > said[-1] + RATE_HZ // 20][0] - said[-1]) / RATE_HZ)
 
     @property
     def log(self) -> str:
@@ -224,6 +247,7 @@ def test_it_is_woken_answers_asks_back_rings_is_stopped_and_announces(
     speaker.wait(lambda: speaker.told("STT_END"), "the command was not heard")
     assert "kitchen light" in speaker.told("STT_END")[0]["text"].lower()
     speaker.wait(lambda: speaker.log.count("TTS response finished") >= 1, "the answer was not played")
+    assert speaker.gap_s() < GAP_S
     said = speaker.told("TTS_START")[0]["text"]
     heard = service.hears(speaker.sound_since(mark))
     assert fuzz.partial_ratio(_words(heard), _words(said)) > 75, (said, heard)

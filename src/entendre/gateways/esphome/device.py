@@ -42,7 +42,8 @@ from entendre.core.plan import ToolDefinition
 
 logger = logging.getLogger(__name__)
 
-RINGING_PROJECTS = ("nabucasa.home-assistant-voice", "open home foundation.linux voice assistant")
+LVA_PROJECT = "open home foundation.linux voice assistant"
+RINGING_PROJECTS = ("nabucasa.home-assistant-voice", LVA_PROJECT)
 """Firmware that rings by itself when it is told that a timer has finished, as it names its project, in lower case."""
 LIGHT_TOOL = "set_light"
 FORMATS = {"mp3": "mp3", "opus": "ogg", "ogg": "ogg", "flac": "flac", "wav": "wav"}
@@ -116,6 +117,11 @@ class VoiceDevice:
     def is_known_to_ring(self) -> bool:
         """Whether it is of a make that rings by itself when a timer has finished."""
         return self.info.project_name.lower().startswith(RINGING_PROJECTS)
+
+    @property
+    def waits_for_its_player(self) -> bool:
+        """Whether it reports an end, too, when its media player does not begin to sound in time."""
+        return not self.info.project_name.lower().startswith(LVA_PROJECT)
 
     @property
     def volume(self) -> int | None:

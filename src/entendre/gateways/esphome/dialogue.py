@@ -46,6 +46,8 @@ ANNOUNCEMENT_S = 300.0
 """Longest announcement."""
 STOPPED_EARLY_S = 1.0
 """A device that reports the end of a reply so much before its end was told to stop."""
+FIRST_SOUND_S = 2.6
+"""Firmware on ESP32 reports an end if its media player does not sound in 2 s, which may only be slow to begin."""
 RING_QUIET_S = 6.0
 """A device whose media player sounds its ring again and again has stopped once it is quiet for so long."""
 RING_PAUSE_S = 1.3
@@ -153,10 +155,15 @@ class DeviceDialogue:
         out = self._out
         if not isinstance(out, Fetched) or out.posted.fetched_at is None:
             return
-        heard_s = min(out.sent_s, time.monotonic() - out.posted.fetched_at)
+        now = time.monotonic()
+        heard_s = min(out.sent_s, now - out.posted.fetched_at)
+        stopped = not out.ended and out.sent_s - heard_s > STOPPED_EARLY_S
+        unheard = self._device.waits_for_its_player and not out.was_sounded
+        if stopped and unheard and now - out.posted_at < FIRST_SOUND_S:
+            return
         out.done.set()
         self._conversation.played(out.reply, heard_s)
-        if not out.ended and out.sent_s - heard_s > STOPPED_EARLY_S:
+        if stopped:
             out.posted.cut()
             self._conversation.cancel_reply()
 

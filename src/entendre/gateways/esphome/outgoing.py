@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from entendre.core.audio import AudioFormat
@@ -28,7 +29,10 @@ class Fetched:
         """Waits for the device's report of an announcement."""
         self.told_by_player = False
         """Only its media player's state tells when it is done."""
-        self._sounded = False
+        self.posted_at = time.monotonic()
+        self.was_sounded = False
+        """Its media player was seen to sound since."""
+        self._sounds = False
         self._sound = AudioFormat(rate_hz)
         self._sent_bytes = 0
 
@@ -58,9 +62,10 @@ class Fetched:
 
     def player_changed(self, *, sounds: bool) -> None:
         """The media player began or ended to sound."""
-        if self.told_by_player and self._sounded and not sounds:
+        if self.told_by_player and self._sounds and not sounds:
             self.done.set()
-        self._sounded = sounds
+        self._sounds = sounds
+        self.was_sounded = self.was_sounded or sounds
 
 
 class Pushed:

@@ -95,18 +95,33 @@ async def test_a_question_opens_the_microphone_again(bench: Bench) -> None:
         await settled(lambda: box.events().count("STT_START") == 2)
 
 
-async def test_a_device_that_is_stopped_during_the_answer_ends_it(bench: Bench) -> None:
-    box = Box()
+@pytest.mark.parametrize("reports_its_player", [True, False])
+async def test_a_device_that_is_stopped_during_the_answer_ends_it(bench: Bench, reports_its_player: bool) -> None:
+    box = Box(project="nabucasa.home-assistant-voice-pe") if reports_its_player else Box()
     async with bench.serving(box):
         url = await answered(bench, box)
         await bench.tell(*[api.ReplyAudio("r", SECOND)] * 4)
         reply = bench.fetch(url)
+        if reports_its_player:
+            await bench.player_is(box, pb.MEDIA_PLAYER_STATE_ANNOUNCING)
         box.send(pb.VoiceAssistantAnnounceFinished())
         await settled(lambda: ("cancel_reply",) in bench.conversation.calls)
         name, played, seconds = next(call for call in bench.conversation.calls if call[0] == "played")
         assert (name, played) == ("played", "r")
         assert 0 <= seconds < 1.0
         assert reply.ended
+
+
+async def test_a_device_that_only_gives_up_waiting_for_its_player_is_not_stopped(bench: Bench) -> None:
+    box = Box(project="nabucasa.home-assistant-voice-pe")
+    async with bench.serving(box):
+        url = await answered(bench, box)
+        await bench.tell(*[api.ReplyAudio("r", SECOND)] * 4)
+        reply = bench.fetch(url)
+        box.send(pb.VoiceAssistantAnnounceFinished(success=True))
+        await asyncio.sleep(0.05)
+        assert not reply.ended
+        assert ("cancel_reply",) not in bench.conversation.calls
 
 
 async def test_a_wake_word_during_the_answer_cuts_it(bench: Bench) -> None:
