@@ -223,3 +223,4 @@ def test_the_rhythm_tells_two_persons_from_one_who_was_misheard() -> None:
     assert verdict(five, misheard) is Verdict.SILENT, "one person, though the words are not"
     assert verdict(five, replace(ten, text="Set a timer for five minutes.")) is Verdict.SILENT, "both want the same"
     assert verdict(five, replace(misheard, text="turn off the radio")) is Verdict.OTHER
+    assert verdict(five, replace(misheard, text="that is a tire", understood=False)) is Verdict.SILENT
