@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from entendre.core.clock import Clock
+from entendre.core.errors import EntendreError
 from entendre.gateways.allowance import Allowance
 from entendre.gateways.xiaozhi.downlink import AudioPacket
 from entendre.gateways.xiaozhi.opus import SAID_FRAME_MS, SAID_RATE_HZ
@@ -129,13 +130,19 @@ class Connection:
         return None
 
     async def _read(self, partner: Partner) -> None:
-        async for message in self._socket:
-            failure = self._follow(partner, message)
-            if failure is not None:
-                log.info("device broke the protocol", extra={"device": self._device, "code": failure})
-                partner.end(failure)
-                return
-        partner.end("closed")
+        """Task root: whatever goes wrong with a message ends this channel alone."""
+        reason = "closed"
+        try:
+            async for message in self._socket:
+                failure = self._follow(partner, message)
+                if failure is not None:
+                    log.info("device broke the protocol", extra={"device": self._device, "code": failure})
+                    reason = failure
+                    break
+        except Exception:
+            log.exception("a device's message could not be followed", extra={"device": self._device})
+            reason = EntendreError.code
+        partner.end(reason)
 
     def _follow(self, partner: Partner, message: WSMessage) -> str | None:
         """Follow one message; the code of a fault that ends the connection."""

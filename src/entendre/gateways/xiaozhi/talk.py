@@ -82,6 +82,8 @@ class Talk:
         Reasons: `idle`, `elsewhere`, `closed`, `slow`, `no_audio`, an error's code, or what `end` was told.
         """
         tasks = [asyncio.create_task(work) for work in (self._converse(), self._write(), self._watch())]
+        for task in tasks:
+            task.add_done_callback(self._part_ended)
         if self._speaks_mcp:
             self._tools.start()
         try:
@@ -191,6 +193,12 @@ class Talk:
             reason = EntendreError.code
             log.exception("conversation failed", extra={"device": self.dialogue.profile.device})
         self.end(reason)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        """A part that died of a bug ends the channel: half a talk would hang."""
+        if not task.cancelled() and task.exception() is not None:
+            log.error("channel failed", exc_info=task.exception(), extra={"device": self.dialogue.profile.device})
+            self.end(EntendreError.code)
 
     async def _watch(self) -> None:
         while True:

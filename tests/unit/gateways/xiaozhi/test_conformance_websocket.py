@@ -24,6 +24,7 @@ from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.gateways.xiaozhi.opus import OpusDecoder
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings
+from entendre.gateways.xiaozhi.talk import Talk
 from entendre.wire.xiaozhi_frames import packet_duration_ms
 
 PLANS = {
@@ -423,3 +424,20 @@ async def test_conformance_a_device_that_answers_no_ping_is_gone(tmp_path: Path)
                         pass
         await asyncio.sleep(0.2)
         assert at.gateway.connections == 0
+
+
+async def test_a_message_that_breaks_something_ends_its_channel_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(self: Talk, message: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with door(tmp_path, stage()) as at:
+        identity, token, _ = await at.bind()
+        async with at.speaker(identity, token) as speaker:
+            monkeypatch.setattr(Talk, "received", break_down)
+            await speaker.listen()
+            assert await speaker.until_closed() == "1011"
+            monkeypatch.undo()
+        async with at.speaker(identity, token) as speaker:
+            assert speaker.steps() == ["hello"]

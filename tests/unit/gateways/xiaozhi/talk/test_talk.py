@@ -437,3 +437,14 @@ async def test_a_device_opens_its_channel_because_it_was_woken(mode: str, woken:
         at.detect("hi jarvis")
         at.listen(mode)
     assert starts == [woken, False, False, True]
+
+
+async def test_a_part_that_breaks_ends_the_channel() -> None:
+    async with scene(stage()) as at:
+
+        def break_down(text: str) -> None:
+            raise RuntimeError("a bug")
+
+        at.device.on_text = break_down
+        at.detect("turn on the lamp")
+        assert await at.task == "internal"
