@@ -61,12 +61,12 @@ async def start_esphome(app: App, door: EspHomeDoor | None) -> None:
     try:
         from entendre.gateways.esphome.house import House
         from entendre.gateways.esphome.runner import DeviceRunner
-        from entendre.gateways.esphome.settings import RunnerSettings, parse_device, parse_keys
+        from entendre.gateways.esphome.settings import RunnerSettings, parse_devices, parse_keys
     except ImportError:
         raise MissingExtraError("ESPHome devices need aioesphomeapi: pip install 'entendre[esphome]'.") from None
     settings, server = app.settings.esphome, app.settings.server
     keys = parse_keys(settings.noise_keys)
-    devices = [parse_device(each, keys) for each in settings.devices]
+    devices = parse_devices(settings.devices, keys)
     if is_loopback(server.host) and not server.public_url and any(not is_loopback(each.host) for each in devices):
         log.warning(
             "ESPHome devices fetch replies from this server, which listens on %s only: set server.host", server.host

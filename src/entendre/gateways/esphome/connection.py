@@ -264,19 +264,19 @@ class DeviceConnection:
             return None
         if serves:
             await self._serve_wake_words()
-        port = 0
-        if not self._device.has(VoiceAssistantFeature.API_AUDIO):
-            port = await self._udp_port()
-        self._dialogue.start(wake_word=wake_word, serves_wake_word=serves)
+        port = 0 if self._device.has(VoiceAssistantFeature.API_AUDIO) else await self._udp_port()
+        if port is not None:
+            self._dialogue.start(wake_word=wake_word, serves_wake_word=serves)
         return port
 
-    async def _udp_port(self) -> int:
+    async def _udp_port(self) -> int | None:
+        """Where its audio is heard over UDP; None if no port is to be had."""
         if self._udp is None:
             try:
                 self._udp = await UdpAudio.open(self._peer[0], self._dialogue.hear)
             except OSError as error:
                 self._fail(ConnectionEndedError("internal", error.strerror or "no UDP port"))
-                raise
+                return None
         return self._udp.port
 
     async def _on_stop(self, aborted: bool) -> None:

@@ -98,6 +98,7 @@ class DeviceDialogue:
         self._chimes = chimes
         self._conversation: Conversation
         self._run: Run | None = None
+        self._failed = False
         self._out: Outgoing | None = None
         self._rings = SelfRinging(shows_timers=device.has(Feature.TIMERS), known_to_ring=device.is_known_to_ring)
         self._shown_timers: set[str] = set()
@@ -119,7 +120,7 @@ class DeviceDialogue:
         """It opened its microphone: after its wake word, a button or a question, or for us to hear the wake word."""
         self._drop_outgoing()
         self._dismiss(self._rings.used())
-        self._run = Run(serves_wake_word=serves_wake_word)
+        self._run, self._failed = Run(serves_wake_word=serves_wake_word), False
         self._device.event(Event.VOICE_ASSISTANT_RUN_START)
         if serves_wake_word:
             self._device.event(Event.VOICE_ASSISTANT_WAKE_WORD_START)
@@ -137,7 +138,10 @@ class DeviceDialogue:
             self._fail(error.code, error.public_message)
 
     def stop(self, *, aborted: bool) -> None:
-        """It closed its microphone: to be answered, or because somebody stopped it."""
+        """It closed its microphone: to be answered, or because somebody stopped it, or it was told of an error."""
+        failed, self._failed = self._failed, False
+        if failed:
+            return
         if self._run is None and not isinstance(self._out, Fetched | Pushed):
             return
         if aborted:
@@ -253,6 +257,7 @@ class DeviceDialogue:
         self._device.event(Event.VOICE_ASSISTANT_RUN_END)
 
     def _fail(self, code: str, message: str) -> None:
+        self._failed = True
         self._device.event(Event.VOICE_ASSISTANT_ERROR, {"code": code, "message": message})
         self._end_run()
 

@@ -79,5 +79,6 @@ class House:
         """The URL under which a device that reaches us at `local_address` finds `path`."""
         if self.public_url:
             return self.public_url.rstrip("/") + path
-        host = f"[{local_address}]" if ":" in local_address else local_address
+        address = local_address.partition("%")[0]  # a scope is this machine's own name for the network
+        host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{self.http_port}{path}"

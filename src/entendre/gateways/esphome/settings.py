@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entendre.core.errors import ConfigurationError
 from entendre.gateways.addresses import parse_named_address, split_label
@@ -30,7 +30,7 @@ class DeviceSettings:
     hardware: str = ""
     name: str | None = None
     room: str | None = None
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     @property
     def device(self) -> str:
@@ -62,6 +62,16 @@ class RunnerSettings:
     longest_retry_s: float = 60.0
     slow_retry_s: float = 60.0
     stable_s: float = 30.0
+
+
+def parse_devices(texts: Iterable[str], keys: Mapping[str, str] | None = None) -> tuple[DeviceSettings, ...]:
+    """Every device, each as `parse_device` takes it. Raises: ConfigurationError, also if two go by one name."""
+    devices = tuple(parse_device(text, keys) for text in texts)
+    for what in ([each.device for each in devices], [each.hardware for each in devices if each.hardware]):
+        twice = sorted({each for each in what if what.count(each) > 1})
+        if twice:
+            raise ConfigurationError(f"esphome.devices has {twice[0]} twice; give each device a name of its own.")
+    return devices
 
 
 def parse_device(text: str, keys: Mapping[str, str] | None = None) -> DeviceSettings:

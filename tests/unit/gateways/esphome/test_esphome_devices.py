@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -21,8 +22,8 @@ from entendre.core import actions as act
 from entendre.core.errors import ConfigurationError
 from entendre.gateways.announced import Announced
 from entendre.gateways.esphome import dialogue, ringing
-from entendre.gateways.esphome.house import WakeWordModel
-from entendre.gateways.esphome.settings import DeviceSettings, parse_device, parse_keys
+from entendre.gateways.esphome.house import House, WakeWordModel
+from entendre.gateways.esphome.settings import DeviceSettings, parse_device, parse_devices, parse_keys
 from entendre.session import api
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -199,6 +200,22 @@ async def test_an_announcement_has_a_chime_and_is_done_when_the_device_says_so(b
         bench.fetch(announced.media_id)
         box.send(pb.VoiceAssistantAnnounceFinished(success=False))
         await asyncio.wait_for(ending, 1.0)
+
+
+async def test_firmware_that_answers_an_error_does_not_stop_the_announcement_behind_it(bench: Bench) -> None:
+    box = Box()
+    async with bench.serving(box):
+        box.wake()
+        await settled(lambda: bench.conversation.calls)
+        await bench.tell(
+            api.ListeningEnded("no_speech"), api.ReplyStarted("a", "", "Hello", 24_000), api.ReplyAudio("a", bytes(480))
+        )
+        await settled(lambda: box.all(pb.VoiceAssistantAnnounceRequest))
+        box.send(pb.VoiceAssistantRequest(start=False))
+        await asyncio.sleep(0.05)
+        assert ("cancel_reply",) not in bench.conversation.calls
+        box.send(pb.VoiceAssistantRequest(start=False))
+        await settled(lambda: ("cancel_reply",) in bench.conversation.calls)
 
 
 async def test_an_announcement_that_never_answers_times_out(
@@ -466,6 +483,25 @@ def test_a_device_is_known_by_its_name_its_hardware_or_its_address() -> None:
 def test_a_device_that_is_written_wrong_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"host:port|noise_keys"):
         parse_device(text)
+
+
+@pytest.mark.parametrize("texts", [["a=h:1", "a=h:2"], ["h:1", "h:1"], [f"a={HARDWARE}", f"b={HARDWARE}"]])
+def test_two_devices_by_one_name_are_refused(texts: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="twice"):
+        parse_devices(texts, parse_keys([f"{HARDWARE}={KEY}"]))
+
+
+def test_a_key_is_not_shown() -> None:
+    assert KEY not in repr(parse_device("kitchen=h", {"kitchen": KEY}))
+
+
+def test_urls_are_those_that_a_device_can_use() -> None:
+    def url(address: str, **options: Any) -> str:
+        return House(cast(Any, None), cast(Any, None), 8770, **options).url(address, "/x")
+
+    assert url("192.0.2.1") == "http://192.0.2.1:8770/x"
+    assert url("fe80::1%eth0") == "http://[fe80::1]:8770/x"
+    assert url("192.0.2.1", public_url="https://voice.example/") == "https://voice.example/x"
 
 
 @pytest.mark.parametrize("text", ["", "kitchen", f"={KEY}", "kitchen=short", "kitchen=ä"])
