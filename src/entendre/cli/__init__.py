@@ -44,8 +44,8 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    # Numpy reads this when it is first imported. Our matrices are small: OpenBLAS's other threads find nothing to do and
-    # spin meanwhile, which took half a core from recognition.
+    # Numpy reads this when it is first imported. Our matrices are small: OpenBLAS's other threads find nothing to do
+    # and spin meanwhile, which took half a core from recognition.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser(_chosen(given))

@@ -19,7 +19,7 @@ THOROUGH_BELOW = 0.5
 
 
 def affords_thorough(busy: float) -> bool:
-    """Whether an utterance that was not understood may be heard once more with all effort. `busy` as in `policy_for`."""
+    """Whether what was not understood may be heard once more with all effort. `busy`: as in `policy_for`."""
     return busy < THOROUGH_BELOW
 
 
