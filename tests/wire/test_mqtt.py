@@ -248,6 +248,15 @@ def test_what_waits_for_the_rest_is_bounded() -> None:
     assert code_of(CONNECT, encode(Publish("a", bytes(MAX_PACKET_BYTES - 2)))) == "packet_too_long"
 
 
+def test_packets_are_read_one_at_a_time() -> None:
+    codec = MqttCodec()
+    codec.feed(CONNECT + encode(PingReq()) * 1_000)
+    assert codec.next() == Connect("box")
+    assert codec.held_bytes == 2_000
+    assert codec.next() == PingReq()
+    assert codec.held_bytes == 1_998
+
+
 def test_nothing_is_read_after_a_disconnect() -> None:
     codec = MqttCodec()
     assert codec.receive(CONNECT + encode(Disconnect()) + encode(PingReq())) == [Connect("box"), Disconnect()]

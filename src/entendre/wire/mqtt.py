@@ -42,13 +42,14 @@ class Side(Enum):
 class MqttCodec:
     """One direction of a connection. Never raises on a peer's bytes; reads nothing after a failure or a DISCONNECT."""
 
-    __slots__ = ("_buffer", "_connected", "_ended", "_side")
+    __slots__ = ("_buffer", "_connected", "_ended", "_failed", "_side")
 
     def __init__(self, reads: Side = Side.CLIENT) -> None:
         self._side = reads
         self._buffer = bytearray()
         self._connected = reads is Side.SERVER
         self._ended = False
+        self._failed: ProtocolFailed | None = None
 
     @property
     def ended(self) -> bool:
@@ -62,19 +63,33 @@ class MqttCodec:
 
     def receive(self, data: bytes) -> list[Packet | ConnectRefused | ProtocolFailed]:
         """The packets that these bytes complete; a `ProtocolFailed` is always the last."""
+        self.feed(data)
         packets: list[Packet | ConnectRefused | ProtocolFailed] = []
-        if self._ended:
-            return packets
-        self._buffer += data
-        try:
-            while not self._ended and (packet := self._next()) is not None:
-                packets.append(packet)
-        except Malformed as error:
-            if error.connect_code is not None:
-                packets.append(ConnectRefused(error.connect_code))
-            packets.append(ProtocolFailed(error.code, str(error)))
-            self._end()
+        while (packet := self.next()) is not None:
+            packets.append(packet)
         return packets
+
+    def feed(self, data: bytes) -> None:
+        """Keep bytes for `next`, which reads no more of them than it has to."""
+        if not self._ended:
+            self._buffer += data
+
+    def next(self) -> Packet | ConnectRefused | ProtocolFailed | None:
+        """The next packet, if all of it has come; a `ProtocolFailed` is always the last."""
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            return failed
+        if self._ended:
+            return None
+        try:
+            return self._next()
+        except Malformed as error:
+            self._end()
+            failed = ProtocolFailed(error.code, str(error))
+            if error.connect_code is None:
+                return failed
+            self._failed = failed
+            return ConnectRefused(error.connect_code)
 
     def _next(self) -> Packet | None:
         head = self._head()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from entendre.core.errors import UnavailableError
@@ -59,7 +58,7 @@ class MqttConnection(asyncio.Protocol):
         self._codec = MqttCodec()
         self._transport: asyncio.Transport | None = None
         self._identity: Identity | None = None
-        self._waiting: deque[wire.Packet | wire.ConnectRefused | ProtocolFailed] = deque()
+        self._waiting: wire.Packet | wire.ConnectRefused | ProtocolFailed | None = None
         self._authenticating = False
         self._paused = False
         self._allowance = Allowance(settings.packets_per_s, settings.packet_burst, self._loop.time())
@@ -90,7 +89,7 @@ class MqttConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
         self._heard_at = self._loop.time()
-        self._waiting.extend(self._codec.receive(data))
+        self._codec.feed(data)
         self._work()
 
     def pause_writing(self) -> None:
@@ -101,7 +100,7 @@ class MqttConnection(asyncio.Protocol):
         """The connection is gone, whoever ended it."""
         if self._timer is not None:
             self._timer.cancel()
-        self._waiting.clear()
+        self._waiting = None
         self._transport = None
         self._unconfirmed.lost()
         self._endpoint.left(self, self._reason)
@@ -119,16 +118,23 @@ class MqttConnection(asyncio.Protocol):
     # -- packets -----------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        """Handle what was read, no faster than allowed; read no more meanwhile."""
+        """Handle what came, no faster than allowed; read no more meanwhile.
+
+        Packets are made of the bytes one at a time: who is not let in has cost no more than its CONNECT.
+        """
         transport = self._transport
-        while self._waiting and transport is not None and not transport.is_closing() and not self._authenticating:
+        while transport is not None and not transport.is_closing() and not self._authenticating:
+            self._waiting = self._waiting or self._codec.next()
+            if self._waiting is None:
+                break
             if not self._allowance.take(self._loop.time()):
                 self._loop.call_later(self._allowance.wait_s(), self._work)
                 break
-            self._handle(self._waiting.popleft())
+            packet, self._waiting = self._waiting, None
+            self._handle(packet)
         if transport is None or transport.is_closing():
-            self._waiting.clear()
-        elif (self._authenticating or bool(self._waiting)) is not self._paused:
+            self._waiting = None
+        elif (self._authenticating or self._waiting is not None) is not self._paused:
             self._paused = not self._paused
             (transport.pause_reading if self._paused else transport.resume_reading)()
 

@@ -14,12 +14,14 @@ from entendre.core.errors import ConfigurationError, OverloadedError, Unavailabl
 from entendre.gateways.mqtt import Credentials, EndpointSettings, Identity, MqttEndpoint, TopicRouter, tls_context
 from entendre.gateways.mqtt.router import covers
 from entendre.wire.mqtt import encode
+from entendre.wire.mqtt_fields import read_packet
 from entendre.wire.mqtt_packets import (
     SUBSCRIBE_REFUSED,
     ConnAck,
     Connect,
     ConnectCode,
     Disconnect,
+    Packet,
     PingReq,
     PingResp,
     PubAck,
@@ -76,6 +78,21 @@ async def test_packets_behind_a_refused_connect_reach_nobody(bench) -> None:
     assert await wire.next() == ConnAck(ConnectCode.NOT_AUTHORIZED)
     assert await wire.ended()
     assert not bench.service.messages
+
+
+async def test_packets_behind_a_connect_are_not_even_read_before_its_answer(bench, monkeypatch) -> None:
+    read: list[int] = []
+
+    def counted(kind: int, flags: int, body: bytes) -> Packet:
+        read.append(kind)
+        return read_packet(kind, flags, body)
+
+    monkeypatch.setattr("entendre.wire.mqtt.read_packet", counted)
+    wire = await bench.open()
+    wire.send(Connect("lamp.1", "user", b"wrong"), *[Publish("up", b"")] * 10_000)
+    assert await wire.next() == ConnAck(ConnectCode.NOT_AUTHORIZED)
+    assert await wire.ended()
+    assert read == [1]
 
 
 async def test_a_registry_that_fails_lets_nobody_in(start) -> None:
