@@ -12,6 +12,9 @@ from typing import Any, ClassVar, Literal
 
 TraitValue = bool | int | float | str
 
+EVERYWHERE = "everywhere"
+"""The room that is every room."""
+
 
 class Trait(StrEnum):
     """What can be set or asked of an appliance; the comment gives the value's type and unit."""
@@ -197,7 +200,7 @@ class SetMuted:
 
 @dataclass(frozen=True, slots=True)
 class ControlMedia:
-    """Media on this speaker, on `appliance`, or on the speakers of `room`.
+    """Media on this speaker, on `appliance`, or on the speakers of `room` ("everywhere": on all).
 
     `query` says what to play, `url` where the sound of it is.
     """

@@ -94,7 +94,8 @@ class Committer:
                 self.media.device_did("stop", None)
             await self.link.perform(action)
         elif isinstance(action, act.ControlMedia) and action.room is not None:
-            if not self.assistant.announcer.control_media(action, Audience(room=action.room)):
+            audience = Audience(room=None if action.room == act.EVERYWHERE else action.room)
+            if not self.assistant.announcer.control_media(action, audience):
                 raise ActionError(detail="no speaker is in that room")
         elif isinstance(action, act.ControlMedia) and action.appliance is None:
             await self.control_media(action)

@@ -208,6 +208,7 @@ async def test_a_room_is_told_to_play_and_to_stop_from_another() -> None:
     everywhere = {
         "play upstairs": (C.COMPLETE, Plan("OK.", (ControlMedia("play", "Jazz FM", url=JAZZ, room="bedroom"),))),
         "stop upstairs": (C.COMPLETE, Plan("OK.", (ControlMedia("stop", room="bedroom"),))),
+        "stop everywhere": (C.COMPLETE, Plan("OK.", (ControlMedia("stop", room="everywhere"),))),
         "play nowhere": (C.COMPLETE, Plan("OK.", (ControlMedia("play", "Jazz FM", url=JAZZ, room="attic"),))),
     }
     async with Radio() as radio:
@@ -221,5 +222,12 @@ async def test_a_room_is_told_to_play_and_to_stop_from_another() -> None:
         await bedroom.link.until(ReplyEnded)
         await asyncio.sleep(5)
         assert len(bedroom.said()) == 1
+        await radio.ask("play jazz")
+        await radio.ask("play upstairs")
+        await asyncio.sleep(1)
+        assert radio.kitchen.said()[-1] == bedroom.said()[-1] == "Jazz FM"
+        await radio.ask("stop everywhere")
+        await asyncio.sleep(5)
+        assert radio.stations.closed == len(radio.stations.opened) == 3
         await radio.ask("play nowhere")
         assert radio.kitchen.said()[-1] == "phrase action_failed"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from entendre.core.actions import Broadcast
+from entendre.core.actions import EVERYWHERE, Broadcast
 from entendre.core.home import name_in
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
 from entendre.skills.slots import flag, text
-
-EVERYWHERE = "everywhere"
 
 
 class BroadcastSkill:

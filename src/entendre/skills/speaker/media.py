@@ -7,7 +7,7 @@ from typing import Literal
 
 from rapidfuzz import fuzz
 
-from entendre.core.actions import ControlMedia, SetTrait, Trait
+from entendre.core.actions import EVERYWHERE, ControlMedia, SetTrait, Trait
 from entendre.core.home import Appliance, Station, all_names, name_in, plain_name
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
@@ -38,7 +38,7 @@ def plan_media(request: Request, command: Command) -> Plan:
     query, room = text(request, "query"), text(request, "room")
     appliance = _player(request)
     elsewhere = appliance is None and room is not None and room != request.world.device.room
-    if elsewhere and room not in request.world.rooms_with_speakers:
+    if elsewhere and room != EVERYWHERE and room not in request.world.rooms_with_speakers:
         names = {known.id: name_in(known.names, request.language) for known in request.world.home.rooms}
         return Plan(request.say("media_no_player", room=names.get(room or "", room)), refusal=True)
     if appliance is not None:
