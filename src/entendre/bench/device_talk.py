@@ -86,7 +86,8 @@ class DeviceTalker:
     async def say(self, spoken: SpokenClip) -> Turn:
         """Speak now, and wait until its reply has been played, or none comes."""
         speaker = self.speaker
-        if not speaker.listening and not await speaker.until(lambda: speaker.listening, REPLY_S):
+        await speaker.until(lambda: not speaker.speaking, REPLY_ENDS_S)
+        if not speaker.listening:
             await speaker.press()
         true_end_s = speaker.say(spoken.packets) + spoken.clip.end_s
         turn = self._turn = Turn(spoken.clip, true_end_s, 0.0)

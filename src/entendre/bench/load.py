@@ -229,6 +229,7 @@ async def _speaker(
     try:
         if device is not None:
             async with device.running():
+                await device.press()
                 await _say(DeviceTalker(device), setting.spoken, turns, chance, until_s)
                 return turns, device.worst_late_s
         wanted = RealtimeOptions(options.rate_hz, options.language)
