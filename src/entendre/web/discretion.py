@@ -1,4 +1,7 @@
-"""Keeps what peers send out of the logs: aiohttp quotes their headers, in which keys are."""
+"""Keeps what peers send out of the logs: aiohttp quotes their headers, in which keys are.
+
+A peer that goes away in the middle of a request is no error of ours either, and could fill the log with tracebacks.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 QUOTING = ("aiohttp.server", "aiohttp.websocket")
 """Loggers whose records quote a peer's own bytes: of requests that it cannot read, and of protocols not agreed on."""
+PEER_GONE = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 OF_PEERS = (HttpProcessingError, web.RequestPayloadError)
 
 
 class Discretion(logging.Filter):
-    """Says that a request was malformed, and nothing of what it held; other records pass."""
+    """Says that a request was malformed, and nothing of what it held; nothing of a peer that went away. Others pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log a record, which may be changed."""
         if record.name == "aiohttp.websocket":
             return False
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, PEER_GONE):
+            return False
         if isinstance(error, OF_PEERS):
             record.msg, record.args = "malformed request", ()
             record.exc_info = record.exc_text = None

@@ -11,7 +11,9 @@ from engines import KEY, Site, make_site
 
 from entendre.core.errors import ConfigurationError
 from entendre.web import check_bind
+from entendre.web.faults import faults
 from entendre.web.guard import PRINCIPAL
+from entendre.web.server import listen
 
 
 class EchoGateway:
@@ -140,6 +142,32 @@ async def test_what_peers_send_stays_out_of_the_log(locked: Site, caplog: pytest
             await socket.receive()
     assert "malformed request" in caplog.text
     assert KEY not in caplog.text
+
+
+async def test_a_peer_that_goes_away_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    gone = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        try:
+            return await web.WebSocketResponse().prepare(request) or web.Response()
+        finally:
+            gone.set()
+
+    app = web.Application(middlewares=[faults])
+    app.router.add_get("/", answer)
+    runner, port = await listen(app, "127.0.0.1", 0)
+    _reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    async with asyncio.timeout(2):
+        await gone.wait()
+    writer.close()
+    await runner.cleanup()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("origin", ["http://[", "null", "http://evil.example", "https://localhost.evil.example"])
