@@ -5,20 +5,18 @@ A device's HTTP client sends no port in its Host header, so the port is that of 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from entendre.core.errors import ConfigurationError
+from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.wire.xiaozhi_ota import check_endpoint
 
 OTA_PATH = "/xiaozhi/ota"
 WEBSOCKET_PATH = "/xiaozhi/v1/"
 VISION_PATH = "/xiaozhi/vision"
 FIRMWARE_PATH = "/xiaozhi/firmware"
-
-_HOST = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +44,12 @@ class Base:
 def base_of_url(url: str) -> Base:
     """The base of a public URL, `https://voice.example.org`. Raises: ConfigurationError."""
     parts = urlsplit(url)
-    match = _HOST.fullmatch(parts.netloc)
-    if parts.scheme not in ("http", "https") or match is None or parts.path not in ("", "/"):
+    reached = _host_and_port(parts.netloc)
+    if parts.scheme not in ("http", "https") or reached is None or parts.path not in ("", "/"):
         raise ConfigurationError(
             "server.public_url is http:// or https://, a host name or IPv4 address, and perhaps a port; nothing more."
         )
-    return Base(match[1], int(match[2]) if match[2] else None, parts.scheme == "https")
+    return Base(*reached, secure=parts.scheme == "https")
 
 
 def base_of_request(request: web.Request, public: Base | None) -> Base:
@@ -59,10 +57,18 @@ def base_of_request(request: web.Request, public: Base | None) -> Base:
     if public is not None:
         return public
     address, port = _local(request)
-    match = _HOST.fullmatch(request.headers.get("Host", ""))
-    if match is None:  # none, or an IPv6 address, which firmware cannot read
+    asked = _host_and_port(request.headers.get("Host", ""))
+    if asked is None:  # none, or an IPv6 address, which firmware cannot read
         return Base(address, port)
-    return Base(match[1], int(match[2]) if match[2] else port)
+    return Base(asked[0], asked[1] or port)
+
+
+def _host_and_port(authority: str) -> tuple[str, int | None] | None:
+    """`host` or `host:port` as firmware reads it; None where it can't."""
+    try:
+        return check_endpoint(authority)
+    except InvalidInputError:
+        return None
 
 
 def _local(request: web.Request) -> tuple[str, int | None]:
