@@ -20,6 +20,7 @@ import numpy as np
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ModelError, RecognitionError
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
+from entendre.speech.invented import is_seldom_said, without_inventions, words_of
 from entendre.speech.logmel import FRAMES_PER_S, log_mel
 from entendre.speech.pieces import pieces
 from entendre.speech.pool import one_by_one
@@ -41,9 +42,10 @@ NO_SPEECH_SURE = 0.9
 NO_SPEECH_POSSIBLE = 0.15
 CONFIDENCE_FLOOR, CONFIDENCE_SLOPE = 0.15, 0.1
 """Where nobody may have spoken, a text counts only above floor + slope * no_speech."""
+SELDOM_SAID_FLOOR = 0.35
+"""The same for texts that are more often invented than said."""
 LOUDEST_OF_SILENCE = 48
 AUTO = "auto"
-_WORD = re.compile(r"\w+")
 _UNIT = re.compile(r"[^\W\d_\u2e80-\uffff]+['’]?\w*|[\u2e80-\uffff]|\d+")
 _ISO_OF_WHISPER = {"tl": "fil", "jw": "jv", "no": "nb"}
 _WHISPER_OF_ISO = {iso: own for own, iso in _ISO_OF_WHISPER.items()} | {"yue": "zh", "cmn": "zh"}
@@ -55,6 +57,7 @@ class _Decoded:
     log_probability: float
     no_speech: float
     others: tuple[str, ...] = ()
+    seldom_said: bool = False
 
 
 class WhisperRecognizer:
@@ -167,11 +170,11 @@ class WhisperRecognizer:
         )
         decoded = []
         for result, seconds in zip(results, spoken_s, strict=True):
-            texts = [
-                collapse_repeats(self._spoken_text(ids, seconds + LEADING_SILENCE_S)) for ids in result.sequences_ids
-            ]
+            spoken = [self._spoken_text(ids, seconds + LEADING_SILENCE_S) for ids in result.sequences_ids]
+            texts = [without_inventions(collapse_repeats(text), language) for text in spoken]
             others = other_readings(texts, result.scores)
-            decoded.append(_Decoded(texts[0], result.scores[0], result.no_speech_prob, others))
+            seldom = is_seldom_said(texts[0], language)
+            decoded.append(_Decoded(texts[0], result.scores[0], result.no_speech_prob, others, seldom))
         return decoded
 
     def _prompt(self, language: str) -> list[int]:
@@ -212,17 +215,13 @@ def collapse_repeats(text: str) -> str:
 
 def other_readings(texts: Sequence[str], scores: Sequence[float]) -> tuple[str, ...]:
     """The readings near in score to the first that say something else, best first; empty after an empty first."""
-    seen = {_spoken(texts[0]), ()}
+    seen = {words_of(texts[0]), ()}
     others: list[str] = []
     for text, score in zip(texts, scores, strict=True):
-        if texts[0] and _spoken(text) not in seen and score > scores[0] - NEAR:
-            seen.add(_spoken(text))
+        if texts[0] and words_of(text) not in seen and score > scores[0] - NEAR:
+            seen.add(words_of(text))
             others.append(text)
     return tuple(others)
-
-
-def _spoken(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.casefold()))
 
 
 def _is_silent(audio: Samples) -> bool:
@@ -251,7 +250,7 @@ def _is_speech(piece: _Decoded) -> bool:
     """Whether a text was heard and not invented; noise makes every recognizer invent words."""
     if piece.no_speech > NO_SPEECH_SURE:
         return False
-    floor = CONFIDENCE_FLOOR + CONFIDENCE_SLOPE * piece.no_speech
+    floor = SELDOM_SAID_FLOOR if piece.seldom_said else CONFIDENCE_FLOOR + CONFIDENCE_SLOPE * piece.no_speech
     return piece.no_speech < NO_SPEECH_POSSIBLE or math.exp(piece.log_probability) >= floor
 
 
