@@ -121,10 +121,12 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.hello_s):
                 async for message in self._socket:
-                    if message.type is WSMsgType.TEXT and self._messages.take(self._clock.monotonic()):
-                        read = wire.read_message(message.data)
-                        if isinstance(read, wire.Hello):
-                            return read
+                    text = message.type is WSMsgType.TEXT
+                    if not (self._messages if text else self._packets).take(self._clock.monotonic()):
+                        break
+                    read = wire.read_message(message.data) if text else None
+                    if isinstance(read, wire.Hello):
+                        return read
         except TimeoutError:
             log.info("no hello", extra={"device": self._device})
         return None

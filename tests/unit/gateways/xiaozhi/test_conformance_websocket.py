@@ -402,6 +402,17 @@ async def test_conformance_few_unbound_devices_of_an_address_and_any_number_of_b
             assert speaker.steps()[0] == "hello"
 
 
+@pytest.mark.parametrize("flood", [b"\x58", "{}"])
+async def test_conformance_messages_before_hello_are_bounded(tmp_path: Path, flood: str | bytes) -> None:
+    async with door(tmp_path, stage(), XiaozhiSettings(messages_burst=5, packets_burst=5)) as at:
+        identity, token, _ = await at.bind()
+        async with at.speaker(identity, token, hello={}) as speaker:
+            for _ in range(20):
+                await (speaker.socket.send_str(flood) if isinstance(flood, str) else speaker.socket.send_bytes(flood))
+            assert await speaker.until_closed() == "1008"
+    assert speaker.steps() == []
+
+
 async def test_conformance_no_hello_in_time_ends_the_connection(tmp_path: Path) -> None:
     async with door(tmp_path, stage(), XiaozhiSettings(hello_s=0.2)) as at:
         identity, token, _ = await at.bind()
