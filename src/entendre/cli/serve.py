@@ -9,6 +9,7 @@ import logging
 import sys
 from typing import Any
 
+from entendre.cli.repeats import Repeats
 from entendre.cli.settings import add_settings_flags, settings_of
 
 WANTED_FILES = 65_536
@@ -26,8 +27,10 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; what was acknowledged is kept."""
     settings = settings_of(args, server_host=args.host, server_port=args.port, server_log_level=args.log_level)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeats())
     logging.basicConfig(
-        stream=sys.stderr,
+        handlers=[handler],
         level=settings.server.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )

@@ -77,7 +77,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Fault as fault:
         return answer_of(fault)
     except EntendreError as error:
-        log.info("request failed", extra={"route": request.path, "code": error.code})
+        log.info("request failed: %s", error.code, extra={"route": request.path, "code": error.code})
         return answer_of(fault_of(error))
     except web.HTTPException as refused:
         if refused.status < 400:

@@ -136,7 +136,7 @@ class XiaozhiGateway:
             raise web.HTTPUnauthorized(text="Device-Id and Client-Id are missing or malformed")
         admission: Admission = await self._registry.verify(_token(request), hardware, client)
         if isinstance(admission, Refused):
-            log.info("a device is not let in", extra={"reason": admission.reason.value})
+            log.info("a device is not let in: %s", admission.reason.value, extra={"reason": admission.reason.value})
             raise web.HTTPUnauthorized(text=admission.reason.value)
         return admission
 

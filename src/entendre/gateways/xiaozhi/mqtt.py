@@ -277,7 +277,11 @@ class AudioChannel:
             self._udp.close()
             self._device.ended(self)
             self.end(reason)
-        log.info("channel ended", extra={"device": self._device.client.identity.device, "reason": self._ended})
+        log.info(
+            "channel ended: %s",
+            self._ended,
+            extra={"device": self._device.client.identity.device, "reason": self._ended},
+        )
 
     def end(self, reason: str, *, silently: bool = False) -> None:
         """Have `run` return, and tell the device unless it knows; the first reason counts."""
