@@ -126,7 +126,7 @@ async def test_found_devices_are_asked_once_and_served_if_they_offer_voice(bench
             yield Announced("speaker", "127.0.0.1", speaker.port)
             yield Announced("plug", "127.0.0.1", plug.port)
             yield Announced("locked", "127.0.0.1", locked.port)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.03)
         await asyncio.Event().wait()
 
     settings = replace(QUICK, discover=True)
@@ -137,7 +137,7 @@ async def test_found_devices_are_asked_once_and_served_if_they_offer_voice(bench
         bench.running(settings=settings, browse=announcements) as runner,
     ):
         await settled(lambda: speaker.subscribed)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.25)
         states = {each.device: each.state for each in runner.statuses()}
         assert states == {"esphome-speaker": "serving", "esphome-locked": "needs_key"}
         assert plug.clients == speaker.clients == 1
@@ -170,11 +170,11 @@ async def test_reconnects_leave_nothing_behind(bench: Bench) -> None:
                 bench.factory.opened.clear()
                 box.received.clear()
 
-        await storm(8)
+        await storm(5)
         process = psutil.Process()
         gc.collect()
         before = (process.num_fds(), len(gc.get_objects()), len(asyncio.all_tasks()))
-        await storm(30)
+        await storm(20)
         gc.collect()
         after = (process.num_fds(), len(gc.get_objects()), len(asyncio.all_tasks()))
     assert after[0] <= before[0] + 2
@@ -453,7 +453,7 @@ async def test_a_device_that_says_nothing_of_wake_words_is_served_all_the_same(b
         () if isinstance(message, pb.VoiceAssistantConfigurationRequest) else answer(message)
     )
     async with bench.serving(box, settings=replace(QUICK, wake_words=("alexa",))) as runner:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.25)
         assert runner.statuses()[0].state == "serving"
 
 

@@ -72,7 +72,7 @@ class Recorded:
         if row["type"] == "VoiceAssistantAnnounceFinished" and self._reply:
             await self._end_reply()
         self._write(message(row))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.003)
 
     def _write(self, said: Any) -> None:
         data = said.SerializeToString()
@@ -94,7 +94,7 @@ class Recorded:
             self._bench.fetch(told.media_id)
 
     async def _bring_about(self, wanted: Any) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
         if self._told:
             return
         turn = f"t{self._turn}"
@@ -155,7 +155,7 @@ def _comparable(told: Any) -> tuple[str, dict[str, Any]]:
     return type(told).__name__, found
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 7, 100_000])
+@pytest.mark.parametrize("piece_bytes", [1, 100_000])
 async def test_linux_voice_assistant_is_told_what_it_was_told(bench: Bench, piece_bytes: int) -> None:
     recorded = Recorded(bench, piece_bytes)
     server = await asyncio.start_server(recorded.serve, "127.0.0.1", 0)
