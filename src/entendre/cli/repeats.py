@@ -1,4 +1,4 @@
-"""Keeps strangers from filling the log: of lines that come again and again, so many are written and the rest counted."""
+"""Keeps strangers from filling the log: of lines that come again and again some are written, the rest counted."""
 
 from __future__ import annotations
 
