@@ -38,6 +38,7 @@ from entendre.core.actions import (
     StopRinging,
     StopSpeaking,
 )
+from entendre.core.errors import ActionError
 from entendre.core.plan import ToolDefinition
 
 logger = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ class VoiceDevice:
             self._player_command(command=MediaPlayerCommand.STOP, announcement=True)
 
     def perform(self, action: Action) -> bool:
-        """Do a device's own action; False if this device can't."""
+        """Do a device's own action; False if this device can't. Raises: ActionError."""
         match action:
             case SetVolume(percent):
                 return self._set_volume(percent / FULL_PERCENT)
@@ -237,10 +238,17 @@ class VoiceDevice:
         return self._player_command(command=MediaPlayerCommand.MUTE if muted else MediaPlayerCommand.UNMUTE)
 
     def _control_media(self, action: ControlMedia) -> bool:
-        """Play an address, or change what plays; False where nothing does, so that somebody says so."""
-        url = action.url or action.query or ""
+        """Play an address, or change what plays; False where nothing does, so that somebody says so.
+
+        Raises: ActionError for an address that it can't play: it can't be streamed to instead.
+        """
+        url = action.url or (action.query if (action.query or "").startswith(WEB_SCHEMES) else None)
         if action.command == "play" and url:
-            return url.startswith(WEB_SCHEMES) and self.play(url, announcement=False)
+            if not url.startswith(WEB_SCHEMES) or not self.play(url, announcement=False):
+                raise ActionError(detail="this device can't play an address")
+            return True
+        if action.command == "play" and action.query:
+            return False
         command, states = MEDIA_COMMANDS.get(action.command, (None, frozenset()))
         changes = self.player_state is None or self.player_state in states
         return command is not None and changes and self._player_command(command=command)

@@ -19,7 +19,7 @@ from device_box import LVA, VOICE, Box
 from esphome_bench import QUICK, Bench, at, settled
 
 from entendre.core import actions as act
-from entendre.core.errors import ConfigurationError
+from entendre.core.errors import ActionError, ConfigurationError
 from entendre.gateways.announced import Announced
 from entendre.gateways.esphome import dialogue, ringing
 from entendre.gateways.esphome.house import House, WakeWordModel
@@ -403,6 +403,8 @@ async def test_a_device_without_a_media_player_can_do_nothing_of_it(bench: Bench
         perform = bench.conversation.link.perform
         assert not await perform(act.SetVolume(50))
         assert not await perform(act.ControlMedia("pause"))
+        with pytest.raises(ActionError):
+            await perform(act.ControlMedia("play", "Jazz FM", url="https://radio.example/stream"))
         assert await perform(act.StopSpeaking())
 
 
