@@ -77,7 +77,7 @@ class Dialogue:
         self._drowsy_text: str | None = None
         self._owes_stop = False
         self._misses = 0
-        self._active_at_s = clock()
+        self._active_at_s = self._heard_at_s = clock()
         self._rings: set[str] = set()
         self.silenced: set[str] = set()
         """What rang here and was silenced at the device; whoever carries that out takes it away."""
@@ -111,6 +111,7 @@ class Dialogue:
             if self._speaking_for is None and self._clock() - self._stopped_at_s > STRAY_S:
                 self.uplink.keep(opus)
             return
+        self._heard_at_s = self._clock()
         pcm16 = self.uplink.hear(opus, lost)
         if not pcm16:
             return
@@ -342,7 +343,13 @@ class Dialogue:
     def done(self) -> bool:
         """Whether the device may sleep."""
         tired = self._misses >= self._settings.misses and self.profile.mode is not api.ListenMode.MANUAL
-        return not self.busy and (self.overdue or tired or self.elsewhere)
+        return self._dumb or (not self.busy and (self.overdue or tired or self.elsewhere))
+
+    @property
+    def _dumb(self) -> bool:
+        """Whether its open microphone sends nothing at all: a button that sticks, or a network in between."""
+        silent_s = self._clock() - max(self._heard_at_s, self._active_at_s)
+        return self._listening and self._speaking_for is None and silent_s > self._settings.idle_s
 
 
 def _plain(text: str) -> str:

@@ -357,6 +357,21 @@ async def test_an_idle_device_may_sleep() -> None:
         assert spoke + 19 < asyncio.get_running_loop().time()
 
 
+@pytest.mark.parametrize("mode", ["auto", "manual", "realtime"])
+async def test_a_device_whose_open_microphone_sends_nothing_may_sleep(mode: str) -> None:
+    async with scene(stage(), XiaozhiSettings(idle_s=20)) as at:
+        at.listen(mode)
+        async with asyncio.timeout(30):
+            assert await at.task == "idle"
+
+
+async def test_a_button_may_be_held_for_long() -> None:
+    async with scene(stage(), XiaozhiSettings(idle_s=10)) as at:
+        at.listen("manual")
+        await at.stream(silent(25.0))
+        assert not at.task.done()
+
+
 async def test_a_device_that_is_to_ring_soon_is_kept_awake_and_nothing_it_overhears_is_answered() -> None:
     made = stage()
     async with scene(made, XiaozhiSettings(idle_s=10), next_ring_s=lambda device: 300.0) as at:
