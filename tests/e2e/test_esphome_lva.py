@@ -44,7 +44,8 @@ set-default-source ears
 def lva() -> Path:
     """A checkout of linux-voice-assistant with its environment."""
     folder = Path(os.environ.get("ENTENDRE_LVA", ""))
-    if not (folder / ".venv" / "bin" / "python").exists():
+    needed = (folder / ".venv" / "bin" / "python", folder / "linux_voice_assistant")
+    if not all(each.exists() for each in needed):
         pytest.skip("no linux-voice-assistant: set ENTENDRE_LVA to a checkout in which its script/setup was run")
     for program in ("pulseaudio", "paplay", "parec", "pactl"):
         if shutil.which(program) is None:
