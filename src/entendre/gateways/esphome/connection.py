@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
 
 from aioesphomeapi import (
     EntityState,
@@ -40,6 +38,7 @@ from entendre.gateways.esphome.outgoing import Fetched
 from entendre.gateways.esphome.settings import DeviceSettings, RunnerSettings
 from entendre.gateways.esphome.udp import UdpAudio
 from entendre.gateways.esphome.wake_words import configure_wake_words
+from entendre.gateways.parts import Parts
 from entendre.gateways.redial import ConnectionEndedError
 from entendre.session.api import Conversation, DeviceProfile, ListenMode, SessionEvent
 
@@ -90,8 +89,7 @@ class DeviceConnection:
         self._conversation: Conversation
         self._conversation_task: asyncio.Task[None]
         self._udp: UdpAudio | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parts = Parts()
         self.serving = asyncio.Event()
 
     @property
@@ -149,7 +147,9 @@ class DeviceConnection:
     async def _stopped(self, expected: bool) -> None:
         """The library says that the connection is gone."""
         reason = "closed" if expected else "lost"
-        self._fail(ConnectionEndedError(reason, "the device closed the connection" if expected else "it was lost"))
+        self._parts.fail(
+            ConnectionEndedError(reason, "the device closed the connection" if expected else "it was lost")
+        )
 
     async def _describe(self) -> None:
         try:
@@ -171,7 +171,7 @@ class DeviceConnection:
             self,
             name=self._settings.device,
             push=self._push,
-            start=self._start,
+            start=self._parts.start,
             dismiss=self._dismiss_all,
             chimes=self._runner.chime,
         )
@@ -185,10 +185,10 @@ class DeviceConnection:
         )
         for timer in self._house.timers(self._settings.device):
             await self._dialogue.deliver(timer)
-        self._start(self._configure())
+        self._parts.start(self._configure())
         self.serving.set()
         try:
-            await self._failure
+            await self._parts.until_failed()
         finally:
             self._dialogue.close()
 
@@ -209,7 +209,7 @@ class DeviceConnection:
     def _open_conversation(self) -> None:
         self._conversation = self._house.factory.open(self._profile, self)
         self._dialogue.attach(self._conversation)
-        self._conversation_task = self._start(self._converse(self._conversation))
+        self._conversation_task = self._parts.start(self._converse(self._conversation))
 
     async def _converse(self, conversation: Conversation) -> None:
         try:
@@ -243,7 +243,7 @@ class DeviceConnection:
 
     def _dismiss_all(self, rings: tuple[str, ...]) -> None:
         for ring in rings:
-            self._start(self._dismiss(ring))
+            self._parts.start(self._dismiss(ring))
 
     async def _dismiss(self, ring: str) -> None:
         try:
@@ -275,7 +275,7 @@ class DeviceConnection:
             try:
                 self._udp = await UdpAudio.open(self._peer[0], self._dialogue.hear)
             except OSError as error:
-                self._fail(ConnectionEndedError("internal", error.strerror or "no UDP port"))
+                self._parts.fail(ConnectionEndedError("internal", error.strerror or "no UDP port"))
                 return None
         return self._udp.port
 
@@ -314,30 +314,8 @@ class DeviceConnection:
         else:
             self._device.audio(pcm16)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a part of the connection; the first part that fails ends it.
-
-        No task group: in Python 3.11 one loses a cancellation that meets a failure, and this would dial for ever.
-        """
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._part_ended)
-        return task
-
-    def _part_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        if not self._failure.done():
-            self._failure.set_exception(error)
-            self._failure.exception()  # seen: nobody may await it any more
-
     async def _hang_up(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._parts.stop()
         if self._udp is not None:
             self._udp.close()
         with contextlib.suppress(APIConnectionError, TimeoutError, OSError):
@@ -346,7 +324,6 @@ class DeviceConnection:
         self._client.force_disconnect()
         if self._caller is not None:
             self._caller.hung_up()
-        self._failure.cancel()
 
 
 def _ended(error: APIConnectionError) -> ConnectionEndedError:

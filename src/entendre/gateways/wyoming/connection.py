@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
 
 from entendre.core.actions import Action
 from entendre.core.errors import EntendreError, OverloadedError
+from entendre.gateways.parts import Parts
 from entendre.gateways.wyoming.dialogue import SatelliteDialogue, mode_at_first, mode_of
 from entendre.gateways.wyoming.loudness import Loudness
 from entendre.gateways.wyoming.settings import RunnerSettings, SatelliteSettings
@@ -46,8 +45,7 @@ class SatelliteConnection:
         self._dialogue: SatelliteDialogue
         self._conversation: Conversation
         self._conversation_task: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parts = Parts()
         self._sign_of_life = asyncio.Event()
         self._heard_from = False
         self.serving = asyncio.Event()
@@ -134,42 +132,21 @@ class SatelliteConnection:
         try:
             self._open_conversation()
             await self._stream.send(RunSatellite())
-            self._start(self._read())
-            self._start(self._watch())
-            await self._failure
+            self._parts.start(self._read())
+            self._parts.start(self._watch())
+            await self._parts.until_failed()
         except ConnectionEndedError as error:
             if error.reason == "lost" and not self._heard_from:
                 raise ConnectionEndedError("busy", BUSY_MESSAGE) from error
             raise
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._failure.cancel()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a part of the connection; the first part that fails ends it.
-
-        No task group: in Python 3.11 one loses a cancellation that meets a failure, and this would dial for ever.
-        """
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._part_ended)
-        return task
-
-    def _part_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if not self._failure.done():
-            self._failure.set_exception(error)
-            self._failure.exception()  # seen: nobody may await it any more
+            await self._parts.stop()
 
     def _open_conversation(self) -> None:
         conversation = self._conversation = self._factory.open(self._profile, self)
         self._dialogue = SatelliteDialogue(self._profile, self._info, self._loudness)
         self._dialogue.attach(conversation)
-        self._conversation_task = self._start(self._converse(conversation))
+        self._conversation_task = self._parts.start(self._converse(conversation))
 
     async def _converse(self, conversation: Conversation) -> None:
         try:
