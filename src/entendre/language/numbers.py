@@ -35,6 +35,7 @@ class NumberGrammar:
         units = {word: unit for unit, spoken in data.temperature.items() for word in spoken}
         self._degrees = Phrases(units, words_of)
         self._ordinals = Phrases(data.ordinals, words_of)
+        self._sound_alike = {frozenset(pair) for pair in data.sound_alike}
         self._words = {*data.ones, *data.teens, *data.tens, *data.hundred, *data.scales}
 
     def digits(self, word: str) -> Number | None:
@@ -50,6 +51,26 @@ class NumberGrammar:
     def is_number_word(self, word: str) -> bool:
         """Whether a word is part of numbers."""
         return word in self._words or word[:1].isdigit()
+
+    def confusable(self, words: Sequence[str], others: Sequence[str]) -> bool:
+        """Whether two readings say the same but for numbers that sound alike."""
+        parts, other_parts = _without_marks(words), _without_marks(others)
+        if len(parts) != len(other_parts):
+            return False
+        differing = [
+            (self.whole_word(part), self.whole_word(other))
+            for part, other in zip(parts, other_parts, strict=True)
+            if part != other
+        ]
+        unlike = [pair for pair in differing if pair[0] != pair[1] or None in pair]
+        return bool(unlike) and all(frozenset(pair) in self._sound_alike for pair in unlike)
+
+    def whole_word(self, word: str) -> int | None:
+        """The value of a word that is a whole number by itself, in digits or spelled out."""
+        if word.isdecimal():
+            return int(word)
+        found = self.whole((word,), 0)
+        return found[1] if found else None
 
     def whole(self, words: Sequence[str], start: int) -> tuple[int, int] | None:
         """The longest whole number in words that begins at `start`."""
@@ -194,3 +215,8 @@ def convert_temperature(value: Number, unit: str, wanted: str) -> Number:
         return value
     converted = value * 9 / 5 + 32 if wanted == "F" else (value - 32) * 5 / 9
     return tidy(round(converted, 1))
+
+
+def _without_marks(words: Sequence[str]) -> list[str]:
+    """Words, with the hours and minutes of a written time apart."""
+    return [part for word in words for part in re.split("[.:]", word)]

@@ -70,6 +70,7 @@ class NumberData:
     temperature: Mapping[str, Phrases] = field(default_factory=dict)
     ordinals: Mapping[str, int] = field(default_factory=dict)
     ordinal_suffixes: Phrases = ()
+    sound_alike: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

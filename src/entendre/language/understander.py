@@ -25,6 +25,8 @@ from entendre.language.values import Readers, Values
 LEAST_CONFIDENCE = 0.6
 CLEAR_COST = 0.12
 ALTERNATIVE_COST = 0.05
+NUMBERS_UNSURE = 0.65
+"""Confidence in a number that may as well be one that sounds like it: below what is acted on without a question."""
 DETACHED_COST = 0.1
 UNSURE_COST = 0.2
 MAX_WORDS = 60
@@ -69,20 +71,26 @@ class Understander:
     def understand(self, text: str, world: World, *, alternatives: Sequence[str] = ()) -> Understanding:
         """What a sentence means in a world; no commands if that is not sure enough.
 
-        Where that is not clear, an alternative reading with a clear meaning counts, and `text` is that reading.
+        Where that is not clear, an alternative reading with a clear meaning counts, and `text` is that reading. Where
+        readings differ only in numbers that sound alike, none of them is sure.
         """
         best = first = self._understand(text, world)
-        if first.confidence >= 1 - CLEAR_COST:
-            return first
-        for alternative in alternatives:
+        for alternative in alternatives if first.confidence < 1 - CLEAR_COST else ():
             other = self._understand(alternative, world)
             confidence = round(other.confidence - ALTERNATIVE_COST, 3)
             if other.confidence >= 1 - CLEAR_COST and confidence > best.confidence:
-                lowered = (round(command.confidence - ALTERNATIVE_COST, 3) for command in other.commands)
-                commands = tuple(map(_with_confidence, other.commands, lowered))
-                best = replace(other, commands=commands, confidence=confidence)
-        unfinished = first.completeness is Completeness.INCOMPLETE
-        return replace(best, completeness=Completeness.INCOMPLETE) if unfinished else best
+                best = _at_most(other, confidence)
+        if first.completeness is Completeness.INCOMPLETE:
+            best = replace(best, completeness=Completeness.INCOMPLETE)
+        if best.understood and self._numbers_unsure(best.text, (text, *alternatives)):
+            best = _at_most(best, NUMBERS_UNSURE)
+        return best
+
+    def _numbers_unsure(self, text: str, readings: Sequence[str]) -> bool:
+        """Whether another reading says the same with a number that sounds like this one's."""
+        words = self._tokenizer.words(text)
+        confusable = self._readers.numbers.confusable
+        return any(confusable(words, self._tokenizer.words(reading)) for reading in readings)
 
     def _understand(self, text: str, world: World) -> Understanding:
         tokens = self._tokenizer.tokenize(text)
@@ -227,8 +235,11 @@ class Understander:
         )
 
 
-def _with_confidence(command: Command, confidence: float) -> Command:
-    return replace(command, confidence=confidence)
+def _at_most(understanding: Understanding, confidence: float) -> Understanding:
+    commands = tuple(
+        replace(command, confidence=min(command.confidence, confidence)) for command in understanding.commands
+    )
+    return replace(understanding, commands=commands, confidence=min(understanding.confidence, confidence))
 
 
 def _clean(command: Command) -> Command:

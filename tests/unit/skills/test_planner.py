@@ -205,3 +205,33 @@ def test_a_weather_file_comes_before_a_weather_service() -> None:
         "longitude": 2.3,
     }
     assert weather_settings(replace(service, weather_file=file)) == {"provider": "file", "file": file}
+
+
+@pytest.mark.parametrize(
+    ("heard", "other", "asks"),
+    [
+        ("Set a timer for 15 minutes.", "Set a timer for 50 minutes.", True),
+        ("Set an alarm for 7:15 a.m.", "Set an alarm for 7:50 a.m.", True),
+        ("Set a timer for fourteen minutes", "set a timer for 40 minutes", True),
+        ("Set a timer for 15 minutes.", "Set a timer for fifteen minutes.", False),
+        ("Set a timer for 15 minutes.", "Set a timer for 16 minutes.", False),
+        ("Set a timer for 15 minutes.", "Set a time of 50 minutes, please.", False),
+    ],
+)
+async def test_numbers_that_sound_alike_are_asked_back(planner: Planner, heard: str, other: str, asks: bool) -> None:
+    understanding = planner.understand(heard, "en", EMPTY, [other])
+    plan = await planner.plan(understanding, EMPTY)
+    assert (plan.question == planner_module.CONFIRM) is asks
+    assert bool(plan.actions) is not asks
+
+
+async def test_the_number_of_an_alternative_is_not_guessed_either(planner: Planner) -> None:
+    others = ["Set a timer for 15 minutes.", "Set a timer for 50 minutes."]
+    plan = await planner.plan(planner.understand("Sitter tie more for 15 men it's", "en", EMPTY, others), EMPTY)
+    assert plan.reply == "Did you say: Set a timer for 15 minutes?"
+
+
+def test_an_open_question_is_answered_by_the_first_reading(planner: Planner) -> None:
+    asked = replace(EMPTY, mentioned=Mentioned(intent="ListAdd", question="item"))
+    understanding = planner.understand("brie", "en", asked, ["Pause."])
+    assert understanding.commands[0].slots["item"] == "brie"
