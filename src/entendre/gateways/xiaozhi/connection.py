@@ -141,6 +141,8 @@ class Connection:
                     log.info("device broke the protocol", extra={"device": self._device, "code": failure})
                     reason = failure
                     break
+        except ConnectionError:
+            log.debug("device left while its ping was answered", extra={"device": self._device})
         except Exception:
             log.exception("a device's message could not be followed", extra={"device": self._device})
             reason = EntendreError.code

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 pytest.importorskip("opuslib_next")
 
@@ -435,6 +436,22 @@ async def test_conformance_a_device_that_answers_no_ping_is_gone(tmp_path: Path)
                         pass
         await asyncio.sleep(0.2)
         assert at.gateway.connections == 0
+
+
+async def test_a_device_that_leaves_while_its_ping_is_answered_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lost(self: web.WebSocketResponse, message: bytes = b"") -> None:
+        raise ConnectionResetError
+
+    async with door(tmp_path, stage()) as at:
+        identity, token, _ = await at.bind()
+        async with at.speaker(identity, token) as speaker:
+            monkeypatch.setattr(web.WebSocketResponse, "pong", lost)
+            await speaker.socket.ping()
+            await speaker.until_closed()
+    assert at.gateway.connections == 0
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_message_that_breaks_something_ends_its_channel_alone(
