@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
@@ -73,7 +74,7 @@ class _Puller:
         self._samples: Iterator[Any] | None = None
         self._error: Exception | None = None
         self._waiting: Any = None
-        self._closed = False
+        self._closed = threading.Event()
 
     async def next(self) -> bytes | None:
         """The next samples; None at the end. Raises: MediaError."""
@@ -84,7 +85,7 @@ class _Puller:
 
     def close(self) -> None:
         """Let the thread end; it does at its next read."""
-        self._closed = True
+        self._closed.set()
         if self._waiting is not None:
             self._waiting.cancel()
         self._thread.shutdown(wait=False)
@@ -118,9 +119,11 @@ class _Puller:
 
     def _pull(self, count: int) -> bytes:
         """In the thread: bytes from the event loop. An error ends the stream, and is raised by `next`."""
-        if self._closed or self._error is not None:
+        if self._closed.is_set() or self._error is not None:
             return b""
         self._waiting = asyncio.run_coroutine_threadsafe(_awaited(self._read(count)), self._loop)
+        if self._closed.is_set():  # meanwhile: `close` did not see this one, and nobody else ends the wait
+            self._waiting.cancel()
         try:
             return bytes(self._waiting.result())
         except MediaError as error:

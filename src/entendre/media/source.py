@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -24,6 +25,8 @@ MAX_STREAMS = 32
 CONNECT_S = 8.0
 SILENCE_S = 15.0
 """A stream that sends nothing for so long is broken."""
+START_S = 20.0
+"""From asking to the first bytes, and again to the first sound: whoever sends bytes singly is never silent."""
 MAX_PLAY_S = 12 * 3600.0
 HEAD_BYTES = 8 * 1024
 """What is looked at to know the format."""
@@ -50,9 +53,9 @@ class HttpMedia:
             raise MediaError("Too many stations play at once.", detail="streams")
         self._streams += 1
         try:
-            response = await self._found(url)
+            response, head = await self._begun(url)
             try:
-                async with aclosing(self._decoded(response, from_s)) as chunks:
+                async with aclosing(self._decoded(response, head, from_s)) as chunks:
                     async for chunk in chunks:
                         yield chunk
             finally:
@@ -65,20 +68,36 @@ class HttpMedia:
         if self._session is not None:
             await self._session.close()
 
-    async def _decoded(self, response: aiohttp.ClientResponse, from_s: float) -> AsyncGenerator[bytes, None]:
-        ends_at = self._clock() + MAX_PLAY_S
+    async def _begun(self, url: str) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The stream and its first bytes, within `START_S`. Raises: MediaError."""
+        try:
+            async with asyncio.timeout(START_S):
+                response = await self._found(url)
+                try:
+                    return response, await _head(response)
+                except BaseException:
+                    response.close()
+                    raise
+        except TimeoutError:
+            raise MediaError(_UNREACHABLE, detail="slow") from None
+
+    async def _decoded(
+        self, response: aiohttp.ClientResponse, head: bytes, from_s: float
+    ) -> AsyncGenerator[bytes, None]:
+        from_s = from_s if response.content_length is not None else 0.0  # a broadcast goes on where it is by now
+        began_at, heard = self._clock(), from_s > 0.0  # what is skipped takes its time
 
         async def read(count: int) -> bytes:
-            if self._clock() > ends_at or response.content.at_eof():
+            played_s = self._clock() - began_at
+            if not heard and played_s > START_S:
+                raise MediaError("That is no sound I can decode.", detail="no sound in time")
+            if played_s > MAX_PLAY_S or response.content.at_eof():
                 return b""
             return await _guarded(response.content.read(count))
 
-        head = b""
-        while len(head) < HEAD_BYTES and (piece := await read(HEAD_BYTES - len(head))):
-            head += piece
-        from_s = from_s if response.content_length is not None else 0.0  # a broadcast goes on where it is by now
         async with aclosing(decode(read, head, rate_hz=self.rate_hz, from_s=from_s)) as chunks:
             async for chunk in chunks:
+                heard = True
                 yield chunk
 
     async def _found(self, url: str) -> aiohttp.ClientResponse:
@@ -108,6 +127,14 @@ class HttpMedia:
                 max_field_size=8_190,
             )
         return self._session
+
+
+async def _head(response: aiohttp.ClientResponse) -> bytes:
+    """What tells the format. Raises: MediaError."""
+    head = b""
+    while len(head) < HEAD_BYTES and not response.content.at_eof():
+        head += await _guarded(response.content.read(HEAD_BYTES - len(head)))
+    return head
 
 
 async def _onward(response: aiohttp.ClientResponse) -> str | None:

@@ -226,6 +226,28 @@ async def test_a_stream_that_falls_silent_ends_with_an_error(station: Station, m
     assert got > 48_000, "what came before is played"
 
 
+@pytest.mark.parametrize("begins_with", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f" + bytes(8 * 1024)])
+async def test_a_stream_that_sends_bytes_singly_is_given_up(
+    station: Station, media: HttpMedia, monkeypatch: pytest.MonkeyPatch, begins_with: bytes
+) -> None:
+    """Before its format is known, and while its decoder waits for a sound: it is never silent for long."""
+    monkeypatch.setattr(media_source, "START_S", 0.3)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "audio/mpeg"})
+        await response.prepare(request)
+        await response.write(begins_with)
+        while True:
+            await response.write(b"\0")
+            await asyncio.sleep(0.02)
+
+    station.answers["/drip"] = answer
+    async with asyncio.timeout(5):
+        with pytest.raises(MediaError):
+            async for _ in media.open(station.url("/drip")):
+                pass
+
+
 async def test_so_many_streams_at_once(station: Station, media: HttpMedia, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media_source, "MAX_STREAMS", 1)
     station.file("/song.mp3", sound())
