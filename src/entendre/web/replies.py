@@ -122,6 +122,13 @@ class Replies:
             raise Fault(404, "not_found", "There is no such reply, or it is too old.")
         if reply.readers >= MAX_READERS:
             raise Fault(429, "overloaded", "This reply is being fetched already.")
+        reply.readers += 1
+        try:
+            return await self._answer(request, reply, kind)
+        finally:
+            reply.readers -= 1
+
+    async def _answer(self, request: web.Request, reply: PostedReply, kind: str) -> web.StreamResponse:
         response = web.StreamResponse(headers=_headers(kind))
         if request.version >= HttpVersion11:
             response.enable_chunked_encoding()
@@ -157,7 +164,6 @@ class Replies:
 
 async def _send_file(request: web.Request, response: web.StreamResponse, reply: PostedReply, kind: str) -> None:
     encoder = await asyncio.to_thread(FileEncoder, kind, reply.rate_hz, to_hz=reply.to_hz, channels=reply.channels)
-    reply.readers += 1
     try:
         async with aclosing(reply.audio()) as audio:  # type: ignore[type-var]
             async for pcm16 in audio:
@@ -165,7 +171,6 @@ async def _send_file(request: web.Request, response: web.StreamResponse, reply: 
                     await send(request, response, data)
         await send(request, response, await asyncio.to_thread(encoder.finish))
     finally:
-        reply.readers -= 1
         encoder.close()
 
 

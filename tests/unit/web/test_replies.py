@@ -229,6 +229,16 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_a_crowd_that_comes_at_once_is_turned_away_too(site: Site, replies: Replies) -> None:
+    reply = replies.open(RATE_HZ)
+    fetches = [asyncio.create_task(site.client.get(site.address + reply.path)) for _ in range(40)]
+    answers = await asyncio.gather(*fetches)
+    assert [each.status for each in answers].count(200) == module.MAX_READERS
+    reply.end()
+    for each in answers:
+        each.close()
+
+
 def test_a_growing_file_gives_each_byte_once_and_takes_nothing_back() -> None:
     file = GrowingFile()
     assert file.write(b"head") == 4
