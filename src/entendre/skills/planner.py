@@ -95,9 +95,10 @@ class Planner:
         if understander is None:
             return Understanding(text, language)
         readings = () if world.mentioned.question in OPEN_SLOTS else alternatives
-        understanding = replace(
-            understander.understand(text, world, alternatives=readings), language=known_language(language)
-        )
+        understanding = understander.understand(text, world, alternatives=readings)
+        if understanding.text != text and self._is_small_talk(understanding):
+            understanding = understander.understand(text, world)
+        understanding = replace(understanding, language=known_language(language))
         if understanding.confidence < SURE:
             call = self._tools.understand(text, known_language(language), world)
             if call is not None and call.confidence > understanding.confidence:
@@ -183,6 +184,14 @@ class Planner:
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
             return Plan(self.phrase("skill_failed", language), refusal=True)
+
+    def _is_small_talk(self, understanding: Understanding) -> bool:
+        """Whether it is only what people also say to each other, as skills may declare of their intents.
+
+        Speech for somebody else sounds like it: a second reading is no ground to answer.
+        """
+        skills = [(self._by_intent.get(command.intent), command.intent) for command in understanding.commands]
+        return any(plugin and intent in getattr(plugin.skill, "small_talk", ()) for plugin, intent in skills)
 
     def _request(self, plugin: Plugin, command: Command, language: str, world: World) -> Request:
         replies = self._speech_of(language).replies_on(plugin.name, world.now.date())

@@ -235,3 +235,8 @@ def test_an_open_question_is_answered_by_the_first_reading(planner: Planner) -> 
     asked = replace(EMPTY, mentioned=Mentioned(intent="ListAdd", question="item"))
     understanding = planner.understand("brie", "en", asked, ["Pause."])
     assert understanding.commands[0].slots["item"] == "brie"
+
+
+def test_small_talk_is_no_second_reading(planner: Planner) -> None:
+    assert not planner.understand("Okay, Sue, late again, man.", "en", EMPTY, ["See you later."]).understood
+    assert planner.understand("See you later.", "en", EMPTY).understood

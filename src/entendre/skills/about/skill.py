@@ -25,6 +25,7 @@ class AboutSkill:
 
     name = "about"
     intents = frozenset(_REPLIES)
+    small_talk = intents - {"AboutAbilities"}
 
     async def plan(self, request: Request) -> Plan:
         """One reply, always the same."""
