@@ -125,6 +125,15 @@ async def home(tmp_path: Path, station: str) -> AsyncIterator[Home]:
     await app.close()
 
 
+async def test_a_request_that_is_repeated_before_it_was_answered_is_said_once(home: Home) -> None:
+    async with ClientSession() as client:
+        answers = await asyncio.gather(*[home.announce(client, "k-1", text="Dinner.") for _ in range(20)])
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0][0] == 200
+    await asyncio.sleep(1)
+    assert (home.kitchen.said(), home.bedroom.said()) == (["Dinner."], ["Dinner."])
+
+
 async def test_a_timer_rings_where_it_was_set_and_stops_there(home: Home) -> None:
     await home.kitchen.ask("set a timer for one second")
     await home.kitchen.until(RingStarted)

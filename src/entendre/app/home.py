@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from entendre.core.actions import ControlMedia
 from entendre.core.home import Station, all_names, name_in, plain_name
@@ -31,7 +32,8 @@ async def say_in_home(app: App, notice: SpokenNotice) -> list[tuple[str, str | N
 
 async def play_in_home(app: App, wanted: MediaRequest) -> list[tuple[str, str | None]] | None:
     """Tell speakers to play or to stop; those that were told, None for a station that the home does not have."""
-    name, url = wanted.url, wanted.url
+    url = wanted.url
+    name = urlsplit(url).hostname if url is not None else None  # said if it can't be played: never the whole address
     if wanted.station is not None:
         station = _station(app, wanted.station)
         if station is None:

@@ -90,13 +90,14 @@ async def announce(
     Raises: OverloadedError, StoreError.
     """
     household = assistant.household
-    if not await household.begin(Broadcast(announcement.text, audience.room), turn=turn, index=index):
-        return _speakers(await household.result(turn=turn, index=index))
-    taken = assistant.announcer.announce(announcement, audience)
-    if taken:
-        document = [[speaker.device, speaker.room] for speaker in taken]
-        await household.finish(turn=turn, index=index, result=json.dumps(document))
-    return taken
+    async with assistant.announcing:
+        if not await household.begin(Broadcast(announcement.text, audience.room), turn=turn, index=index):
+            return _speakers(await household.result(turn=turn, index=index))
+        taken = assistant.announcer.announce(announcement, audience)
+        if taken:
+            document = [[speaker.device, speaker.room] for speaker in taken]
+            await household.finish(turn=turn, index=index, result=json.dumps(document))
+        return taken
 
 
 def _speakers(result: str) -> tuple[Speaker, ...]:

@@ -175,6 +175,8 @@ class Assistant:
     """Plays stations on speakers that are streamed to; without it only devices that fetch for themselves play."""
     limits: Limits = field(default_factory=Limits)
     keeper: Keeper = field(default_factory=Keeper)
+    announcing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from asking whether something was announced to noting that it was."""
 
     def voice_for(self, language: str, name: str | None = None) -> Voice | None:
         """The named voice if it speaks the language, else the voice of a language tag, or of its base language."""

@@ -105,7 +105,7 @@ class Hub:
                 taken[device] = Speaker(device, conversation.room)
             except OverloadedError as error:
                 refused = error
-                log.warning("announcement refused", extra={"device": device})
+                log.debug("announcement refused", extra={"device": device})
         if refused is not None and not taken:
             raise refused
         return tuple(taken.values())

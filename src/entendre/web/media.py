@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
 from entendre.web.answers import MAX_NAME_CHARS
@@ -28,7 +30,7 @@ async def control_media(request: web.Request) -> web.Response:
     )
     if wanted.command == "play" and (wanted.station is None) == (wanted.url is None):
         raise invalid("Playing needs either station or url.", "station", "missing_required_parameter")
-    if wanted.url is not None and not wanted.url.startswith(("http://", "https://")):
+    if wanted.url is not None and not _is_address(wanted.url):
         raise invalid("url must be an http or https address.", "url")
     speakers = await services.control_media(wanted)
     if speakers is None:
@@ -37,6 +39,13 @@ async def control_media(request: web.Request) -> web.Response:
         raise Fault(404, "no_speaker", "No such speaker is connected.", "device" if wanted.device else "room")
     named = [{"device": device, "room": room} for device, room in speakers]
     return web.json_response({"count": len(named), "speakers": named})
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return url.startswith(("http://", "https://")) and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _command(body: dict[str, object]) -> str:

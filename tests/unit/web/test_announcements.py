@@ -75,6 +75,7 @@ async def test_nobody_there_and_everybody_busy_are_told(home: Site, speakers: Sp
     [
         ({}, "text"),
         ({"text": "  "}, "text"),
+        ({"text": "\u200b \a"}, "text"),
         ({"text": "x" * 501}, "text"),
         ({"text": "x", "priority": "loud"}, "priority"),
         ({"text": "x", "within_s": 0}, "within_s"),
@@ -86,6 +87,17 @@ async def test_what_is_wrong_is_named(home: Site, speakers: Speakers, body: dict
     status, answer = await posted(home, body)
     assert (status, answer["error"]["param"]) == (400, param)
     assert speakers.notices == []
+
+
+async def test_what_no_voice_can_say_is_refused_or_left_out(speakers: Speakers) -> None:
+    site = await make_site(announce=speakers.take, voices=lambda: ("tone",))
+    try:
+        status, answer = await posted(site, {"text": "Essen ist fertig", "language": "de"})
+        assert (status, answer["error"]["code"]) == (400, "unsupported_language")
+        assert (await posted(site, {"text": "Dinner\x00 is \x1b[1mready 👨‍👩‍👧", "language": "en"}))[0] == 200
+        assert [each.text for each in speakers.notices] == ["Dinner is [1mready 👨‍👩‍👧"]
+    finally:
+        await site.close()
 
 
 async def test_announcing_needs_a_key_and_our_own_page_as_asking_does(speakers: Speakers) -> None:

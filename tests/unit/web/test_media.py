@@ -44,6 +44,8 @@ async def test_speakers_are_told() -> None:
         ({}, 400, "missing_required_parameter"),
         ({"station": "a", "url": "http://b"}, 400, "missing_required_parameter"),
         ({"url": "file:///etc/passwd"}, 400, "invalid_value"),
+        ({"url": "http://"}, 400, "invalid_value"),
+        ({"url": "http://[::1"}, 400, "invalid_value"),
         ({"command": "dance"}, 400, "invalid_value"),
         ({"command": 3}, 400, "invalid_type"),
         ({"station": "unknown"}, 404, "unknown_station"),
