@@ -17,6 +17,8 @@ class BroadcastSkill:
 
     async def plan(self, request: Request) -> Plan:
         """An announcement everywhere or in one room."""
+        if flag(request, "of_us"):
+            return Plan(request.say("broadcast_of_us"), refusal=True)
         message = text(request, "text")
         room = text(request, "room")
         if message is None or (flag(request, "bare") and _is_a_thing(request, message)):
