@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from entendre.core.errors import EntendreError
@@ -108,11 +108,17 @@ class Redialler:
         self._statuses[device] = DialStatus(device, host, port)
 
     def start(
-        self, group: asyncio.TaskGroup, device: str, address: tuple[str, int], connect: Callable[[], DialledConnection]
+        self,
+        group: asyncio.TaskGroup,
+        device: str,
+        address: tuple[str, int],
+        connect: Callable[[], DialledConnection],
+        backoff: Backoff | None = None,
     ) -> None:
-        """Dial a device until its task is cancelled; `connect` makes each attempt."""
+        """Dial a device until its task is cancelled; `connect` makes each attempt. `backoff`: one of its own."""
+        backoff = backoff or self._backoff
         self._statuses[device] = DialStatus(device, *address)
-        self.tasks[device] = group.create_task(self._keep(device, connect, self._backoff.final))
+        self.tasks[device] = group.create_task(self._keep(device, connect, backoff))
 
     async def found(
         self, group: asyncio.TaskGroup, device: str, address: tuple[str, int], connect: Callable[[], DialledConnection]
@@ -126,8 +132,8 @@ class Redialler:
             task.cancel()
             await asyncio.wait([task])
         self._statuses[device] = DialStatus(device, *address)
-        final = self._backoff.final | self._backoff.final_if_found
-        self.tasks[device] = group.create_task(self._keep(device, connect, final))
+        backoff = replace(self._backoff, final=self._backoff.final | self._backoff.final_if_found)
+        self.tasks[device] = group.create_task(self._keep(device, connect, backoff))
 
     def _is_full(self, device: str) -> bool:
         dialled = sum(not task.done() for task in self.tasks.values())
@@ -143,16 +149,16 @@ class Redialler:
             for device, status in self._statuses.items()
         )
 
-    async def _keep(self, device: str, connect: Callable[[], DialledConnection], final: frozenset[str]) -> None:
+    async def _keep(self, device: str, connect: Callable[[], DialledConnection], backoff: Backoff) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             began_s = loop.time()
             reason = await self._connect_once(device, connect)
-            if reason in final:
+            if reason in backoff.final:
                 return
-            failures = 0 if loop.time() - began_s >= self._backoff.stable_s else failures + 1
-            await asyncio.sleep(self._backoff.delay_s(reason, failures, self._chance()))
+            failures = 0 if loop.time() - began_s >= backoff.stable_s else failures + 1
+            await asyncio.sleep(backoff.delay_s(reason, failures, self._chance()))
 
     async def _connect_once(self, device: str, connect: Callable[[], DialledConnection]) -> str:
         """One connection from dialling to its end; the reason that it ended."""

@@ -128,7 +128,7 @@ class DeviceConnection:
     async def _reach(self) -> None:
         called = await self._caller.call() if self._caller is not None else None
         try:
-            async with asyncio.timeout(self._runner.dial_s):
+            async with asyncio.timeout(self._runner.dial_s if called is None else self._runner.called_s):
                 if called is not None:
                     self._local = str(called.getsockname()[0]).removeprefix("::ffff:")
                     self._client.start_connection_from_socket(called, on_stop=self._stopped, log_errors=False)

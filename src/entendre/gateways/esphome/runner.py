@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from entendre.gateways.announced import Announced, announced, follow_announcements
@@ -77,7 +78,9 @@ class DeviceRunner:
         if device.hardware and caller is None:
             logger.error("esphome.dial_in_port is 0, so this device can't dial in", extra={"device": device.device})
             return
-        self._redialler.start(group, device.device, (device.host, device.port), self._connecting(device, caller))
+        address = (device.host, device.port)
+        backoff = _welcoming(self._settings) if caller is not None else None
+        self._redialler.start(group, device.device, address, self._connecting(device, caller), backoff)
 
     def _caller_of(self, device: DeviceSettings) -> Caller | None:
         if not device.hardware or not self._settings.dial_in_port:
@@ -104,6 +107,11 @@ class DeviceRunner:
         device = DeviceSettings(host=found.host, port=found.port, name=found.name, key=key)
         address = (device.host, device.port)
         await self._redialler.found(group, device.device, address, self._connecting(device))
+
+
+def _welcoming(settings: RunnerSettings) -> Backoff:
+    """For a device that dials in: a stranger that called in its place is no reason to keep it waiting."""
+    return replace(_backoff(settings), longest_retry_s=settings.first_retry_s, slow=frozenset())
 
 
 def _backoff(settings: RunnerSettings) -> Backoff:

@@ -43,7 +43,8 @@ class RunnerSettings:
     """How devices are reached and watched. All times in seconds.
 
     `wake_words` are made active on devices that listen for wake words themselves; none leaves theirs as they are.
-    `served_wake_words` are listened for here, for devices that can't. `dial_in_port` 0 accepts nobody.
+    `served_wake_words` are listened for here, for devices that can't. `dial_in_port` 0 accepts nobody; who
+    dials in proves within `called_s` who it is, since no other call is taken meanwhile.
     """
 
     language: str = "en"
@@ -54,6 +55,7 @@ class RunnerSettings:
     dial_in_port: int = 0
     chime: bool = True
     dial_s: float = 15.0
+    called_s: float = 5.0
     describe_s: float = 10.0
     configure_s: float = 5.0
     keep_alive_s: float = 10.0

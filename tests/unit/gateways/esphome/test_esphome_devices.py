@@ -85,6 +85,21 @@ async def test_a_device_dials_in_and_dials_in_again(bench: Bench) -> None:
         assert runner.statuses()[0].connections == 2
 
 
+async def test_a_stranger_that_calls_in_a_devices_place_does_not_keep_it_waiting(bench: Bench) -> None:
+    device = DeviceSettings(hardware=HARDWARE, name="box", key=KEY)
+    settings = replace(QUICK, dial_in_host="127.0.0.1", dial_in_port=_free_port(), slow_retry_s=60.0, called_s=0.3)
+    async with bench.running(device, settings=settings) as runner:
+        await settled(lambda: runner.dial_in_port)
+        async with Box(key=OTHER_KEY).dialling(runner.dial_in_port):
+            await settled(lambda: runner.statuses()[0].state == "wrong_key")
+        silent = Box(key=KEY, silent=True)
+        async with silent.dialling(runner.dial_in_port):
+            await settled(lambda: runner.statuses()[0].state == "unreachable")
+        box = Box(key=KEY)
+        async with box.dialling(runner.dial_in_port):
+            await settled(lambda: box.subscribed)
+
+
 async def test_a_silent_device_holds_up_no_other(bench: Bench) -> None:
     silent, alive = Box(silent=True), Box()
     quick = replace(QUICK, dial_s=0.2)
