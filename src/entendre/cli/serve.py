@@ -9,6 +9,7 @@ import logging
 import sys
 from typing import Any
 
+from entendre.cli.lines import Lines
 from entendre.cli.repeats import Repeats
 from entendre.cli.settings import add_settings_flags, settings_of
 
@@ -29,11 +30,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args, server_host=args.host, server_port=args.port, server_log_level=args.log_level)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Repeats())
-    logging.basicConfig(
-        handlers=[handler],
-        level=settings.server.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    handler.setFormatter(Lines())
+    logging.basicConfig(handlers=[handler], level=settings.server.log_level.upper())
     allow_files()
     from entendre.app import serve
 

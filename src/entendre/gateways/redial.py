@@ -187,5 +187,5 @@ class Redialler:
         changed = status.state != state
         status.state, status.message = state, message
         level = logging.INFO if state == "serving" else logging.WARNING
-        extra = {"device": status.device}
+        extra = {"device": status.device, "detail": message}
         self._logger.log(level if changed else logging.DEBUG, "%s %s", self._kind, state, extra=extra)
