@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from entendre.core.errors import ConfigurationError
 
 _LARGEST_PORT = 65_535
+_NEVER_IN_A_HOST = frozenset("@=/ \t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def _address(address: str, text: str, default_port: int, kind: str) -> tuple[str
     else:
         host, _, port = address.partition(":")
     port = port or str(default_port)
-    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) <= _LARGEST_PORT:
+    is_host = bool(host) and not _NEVER_IN_A_HOST & set(host)
+    if not is_host or not (port.isascii() and port.isdigit()) or not 0 < int(port) <= _LARGEST_PORT:
         raise ConfigurationError(f"{kind} is written host:port or name@room=host:port, not {text!r}.")
     return host, int(port)

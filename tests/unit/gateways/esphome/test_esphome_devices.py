@@ -85,6 +85,12 @@ async def test_a_device_dials_in_and_dials_in_again(bench: Bench) -> None:
         assert runner.statuses()[0].connections == 2
 
 
+@pytest.mark.parametrize("text", ["foo@@", "kitchen@kitchen", "ki tchen", "http://192.168.1.30"])
+def test_what_is_no_host_is_refused_before_it_is_dialled(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_device(text)
+
+
 async def test_a_stranger_that_calls_in_a_devices_place_does_not_keep_it_waiting(bench: Bench) -> None:
     device = DeviceSettings(hardware=HARDWARE, name="box", key=KEY)
     settings = replace(QUICK, dial_in_host="127.0.0.1", dial_in_port=_free_port(), slow_retry_s=60.0, called_s=0.3)
