@@ -78,9 +78,13 @@ class DeviceTools:
             return None
 
 
+_UNREADABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, turns of the writing direction, and halves of characters: no voice reads them."""
+
+
 def spoken_answer(answer: str) -> str:
     """A tool's answer as it may be read aloud; empty for what is written for machines, as JSON is."""
-    said = " ".join(answer.split())
+    said = " ".join(_UNREADABLE.sub(" ", answer).split())
     if not any(letter.isalpha() for letter in said) or said[0] in _MACHINE_MARKS or said in _MACHINE_WORDS:
         return ""
     if len(said) <= MAX_ANSWER_CHARS:

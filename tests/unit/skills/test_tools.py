@@ -83,6 +83,7 @@ def test_what_is_written_for_machines_is_not_read_aloud(answer: str) -> None:
 
 def test_a_tools_words_are_read_aloud_up_to_a_bound() -> None:
     assert spoken_answer("A red cup\n on a table. ") == "A red cup on a table."
+    assert spoken_answer("\x00A \x1b\u202ered\ud800 cup.\x9c") == "A red cup."
     long = "There is a cup. " * 100
     assert len(spoken_answer(long)) <= MAX_ANSWER_CHARS
     assert spoken_answer(long).endswith("a cup.")
