@@ -18,6 +18,8 @@ class WordData:
     replacements: tuple[tuple[str, str], ...] = ()
     contractions: Mapping[str, str] = field(default_factory=dict)
     fillers: Phrases = ()
+    greetings: frozenset[str] = frozenset()
+    called: Phrases = ()
     light: Mapping[str, float] = field(default_factory=dict)
     required_light: frozenset[str] = frozenset()
     dangling: Phrases = ()
@@ -90,6 +92,7 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
     """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
     for key in (
+        "greetings",
         "required_light",
         "dangling_unless_whole",
         "never_ends",

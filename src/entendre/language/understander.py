@@ -8,6 +8,7 @@ from dataclasses import replace
 from entendre.core.home import HomeSnapshot
 from entendre.core.plan import World
 from entendre.core.understanding import Command, Completeness, Understanding
+from entendre.language.called import without_call
 from entendre.language.context import FollowUps
 from entendre.language.endings import completeness_of, goes_on
 from entendre.language.grammar import OPEN, Grammar
@@ -112,6 +113,10 @@ class Understander:
             open_answer = self._follow_ups.open_answer(tokens, world)
             if open_answer is not None:
                 return Understanding(text, language, (open_answer,), Completeness.EXTENDABLE, open_answer.confidence)
+            rest = without_call(tokens, self.pack.words)
+            inner = self._understand(rest.between(0, len(rest.words)), world) if rest is not None else None
+            if inner is not None and inner.confidence >= 1 - CLEAR_COST:
+                return replace(inner, text=text)
         completeness = completeness_of(
             tokens.words, meanings[-1] if meanings else None, search, values, self.pack.words
         )
