@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.core.actions import ControlMedia
-from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, Samples, samples_of
+from entendre.core.audio import HOUSE_FORMAT, Samples
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
@@ -31,13 +31,11 @@ from entendre.session.api import (
 from entendre.session.arbiter import Wake
 from entendre.session.assistant import Assistant
 from entendre.session.drafts import Drafts
-from entendre.session.likeness import rhythm_of, signal_db
+from entendre.session.listening import Listening, Woken
 from entendre.session.policy import affords_thorough, policy_for
 from entendre.session.trace import Trace
-from entendre.session.uplink import UplinkBuffer
 from entendre.turn import actions as do
 from entendre.turn import events as ev
-from entendre.turn.barge_in import hears_user
 from entendre.turn.machine import step
 from entendre.turn.state import Phase, deadline, initial_state
 
@@ -51,8 +49,6 @@ BURST_S = 0.5
 
 NOTICES_LIMIT = 64
 MIN_TICK_S = 0.05
-IDLE_KEEP_S = 1.0
-
 
 AtPosition = Callable[[float], ev.TurnEvent]
 """An event that the client caused, made when its place in the uplink is reached. Units: stream seconds."""
@@ -77,7 +73,6 @@ class LiveConversation:
         self._link = link
         self.profile = profile
         self._state = initial_state(policy_for(profile, assistant.limits, assistant.busy()))
-        self._buffer = UplinkBuffer(assistant.limits.pushed_utterance_s + 5.0)
         self._inbox: deque[bytes | DeviceProfile | AtPosition] = deque()
         self._inside: deque[ev.TurnEvent] = deque()
         self._notices: deque[SessionEvent] = deque(maxlen=NOTICES_LIMIT)
@@ -85,13 +80,9 @@ class LiveConversation:
         self._began_at = assistant.clock.monotonic()
         self._awake = asyncio.Event()
         self._closing = False
-        self._vad = assistant.vad.open()
-        self._scored_s = 0.0
-        self._vad_cold = True
-        wakes = profile.mode is ListenMode.WAKE and assistant.wake_word is not None
-        self._wake = assistant.wake_word.open(profile.wake_words) if wakes and assistant.wake_word else None
+        self._listening = Listening(assistant, profile)
         self._turn: OpenTurn | None = None
-        self._woken: tuple[float, bool] | None = None
+        self._woken: Woken | None = None
         self._drafts = Drafts(assistant, self._post_inside)
         self._answering = Answering(
             assistant, profile, self._emit, link, self._post_inside, self._stream_s, self._awake.set
@@ -254,58 +245,27 @@ class LiveConversation:
             self._answering.reconfigure(item)
             await self._step(ev.PolicyChanged(policy_for(item, self._assistant.limits, self._assistant.busy())))
         else:
-            await self._step(item(self._buffer.end_s))
+            await self._step(item(self._listening.end_s))
 
     async def _hear(self, pcm16: bytes) -> None:
-        before_s = self._buffer.end_s
         if self._state.mode is ListenMode.MANUAL:
             await self._make_way()
         if self._state.phase is Phase.IDLE and self._state.mode is ListenMode.MANUAL:
-            await self._step(ev.ListeningRequested(before_s))
-        self._buffer.append(pcm16)
-        if self._wake is not None:
-            await self._hear_wake_word(pcm16)
-        deaf = self._state.phase is Phase.IDLE
-        deaf = deaf or (self._state.phase is Phase.BUSY and not hears_user(self._state.policy))
-        if deaf:
-            self._vad_cold = True
-            self._scored_s = self._buffer.end_s
-            await self._step(ev.FrameScored(before_s, self._scored_s, 0.0))
-        else:
-            if self._vad_cold:
-                self._vad.reset()
-                self._vad_cold, self._scored_s = False, before_s
-            await self._score(pcm16)
-        self._forget()
-
-    async def _score(self, pcm16: bytes) -> None:
-        frame_s = self._vad.frame_samples / HOUSE_RATE_HZ
-        for probability in self._vad.push(samples_of(pcm16)):
-            start_s, self._scored_s = self._scored_s, self._scored_s + frame_s
-            await self._step(ev.FrameScored(start_s, self._scored_s, probability))
-
-    async def _hear_wake_word(self, pcm16: bytes) -> None:
-        assert self._wake is not None
-        for detection in self._wake.push(samples_of(pcm16)):
-            if self._state.phase is Phase.HEARING:
-                continue
-            await self._emit(WakeHeard(detection.word, detection.end_s))
-            self._wakes_now(True)
-            await self._step(ev.WakeWordHeard(detection.end_s))
+            await self._step(ev.ListeningRequested(self._listening.end_s))
+        from_s = self._listening.append(pcm16)
+        for detection in self._listening.wake_words(pcm16):
+            if self._state.phase is not Phase.HEARING:
+                await self._emit(WakeHeard(detection.word, detection.end_s))
+                self._wakes_now(True)
+                await self._step(ev.WakeWordHeard(detection.end_s))
+        for frame in self._listening.frames(pcm16, from_s, self._state):
+            await self._step(frame)
+        self._listening.forget(self._state)
 
     def _wakes_now(self, woken: bool) -> None:
         """Note whether a wake word opens the microphone now; what it opens ends with the reply."""
         sounding = self._state.phase is Phase.BUSY or bool(self.rings)
-        self._woken = (self._assistant.clock.monotonic(), sounding) if woken else None
-
-    def _forget(self) -> None:
-        state = self._state
-        keep_s = self._buffer.end_s - IDLE_KEEP_S
-        if state.phase is Phase.HEARING:
-            keep_s = min(keep_s, state.audio_from_s)
-        if state.reopen_from_s is not None:
-            keep_s = min(keep_s, state.reopen_from_s)
-        self._buffer.forget_before(keep_s)
+        self._woken = Woken(self._assistant.clock.monotonic(), sounding) if woken else None
 
     def _post(self, event: AtPosition) -> None:
         self._inbox.append(event)
@@ -370,7 +330,7 @@ class LiveConversation:
     def _request_draft(self, action: do.RecognizeDraft) -> None:
         assert self._turn is not None
         self._turn.trace.mark("draft_asked_s", self._stream_s(), replace=True)
-        audio = self._buffer.cut(action.from_s, action.to_s)
+        audio = self._listening.cut(action.from_s, action.to_s)
         unknown = self._turn.meaning is Completeness.UNKNOWN
         effort = action.again and unknown and affords_thorough(self._assistant.busy())
         context = self._answering.context(thorough=effort)
@@ -392,7 +352,7 @@ class LiveConversation:
         turn.trace.mark("speech_end_s", action.speech_end_s)
         turn.trace.mark("commit_s", self._stream_s())
         record = self._drafts.take(action.draft)
-        audio = self._buffer.cut(action.from_s, action.to_s)
+        audio = self._listening.cut(action.from_s, action.to_s)
         await self._emit(SpeechStopped(turn.id, action.speech_end_s))
         self._answering.answer_spoken(turn.id, turn.trace, audio, record, self._wake_of(action, audio))
 
@@ -402,7 +362,7 @@ class LiveConversation:
         if self._woken is None or apart or self._state.mode is ListenMode.MANUAL:
             return None
         began_at = self._assistant.clock.monotonic() - (self._stream_s() - action.from_s)
-        return Wake(self._woken[0], began_at, signal_db(audio), self._woken[1], rhythm_of(audio))
+        return self._woken.wake(began_at, audio)
 
     async def _drop(self, action: do.DropTurn) -> None:
         assert self._turn is not None
