@@ -22,6 +22,8 @@ from entendre.session.api import Conversation, DeviceProfile, ListenMode, Sessio
 pytestmark = [pytest.mark.e2e, pytest.mark.speech]
 
 COMMANDS = 6
+PEOPLES = 24
+"""Short calls by people come first in the data; in noise they are misheard, and then either speaker may be right."""
 PIECE_SAMPLES = 320
 LATER_S = 0.08
 """The network of one speaker is slower."""
@@ -76,7 +78,7 @@ async def test_one_of_two_speakers_answers_each_command(speech_data: Path, tmp_p
         speaker.talk = app.open(DeviceProfile(device=room, room=room, mode=ListenMode.AUTO), speaker)
         tasks.append(asyncio.create_task(speaker.talk.run()))
     outcomes: list[list[str]] = []
-    for recording in recordings_of(speech_data, language="en", count=COMMANDS):
+    for recording in recordings_of(speech_data, language="en", count=PEOPLES + COMMANDS)[-COMMANDS:]:
         voice = np.asarray(resampled(recording.samples, recording.rate_hz, 16_000))
         near, far = (placed(voice, noise_db=db, tail_s=tail) for db, tail in ((28.0, 0.1), (12.0, 0.35)))
         before = {room: len(speaker.ended) for room, speaker in speakers.items()}
@@ -88,6 +90,6 @@ async def test_one_of_two_speakers_answers_each_command(speech_data: Path, tmp_p
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await app.close()
-    answered = [sum(each in ("answered", "not_understood") for each in turns) for turns in outcomes]
-    assert max(answered) <= 2 and answered.count(1) >= COMMANDS - 1, outcomes
-    assert sum("elsewhere" in turns for turns in outcomes) >= COMMANDS - 2, outcomes
+    answered = [turns.count("answered") for turns in outcomes]
+    assert max(answered) == 1, outcomes
+    assert outcomes.count(["answered", "elsewhere"]) >= COMMANDS - 1, outcomes
