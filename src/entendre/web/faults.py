@@ -33,6 +33,12 @@ class Fault(Exception):
         self.headers = headers
 
 
+def route_of(request: web.Request) -> str:
+    """The route for the log: a path as it was asked for may hold a token, as that of a reply does."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
+
+
 def invalid(message: str, param: str | None = None, code: str = "invalid_value") -> Fault:
     """A fault of the client's making: status 400."""
     return Fault(400, code, message, param)
@@ -77,7 +83,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Fault as fault:
         return answer_of(fault)
     except EntendreError as error:
-        log.info("request failed: %s", error.code, extra={"route": request.path, "code": error.code})
+        log.info("request failed", extra={"route": route_of(request), "code": error.code})
         return answer_of(fault_of(error))
     except web.HTTPException as refused:
         if refused.status < 400:
@@ -93,5 +99,5 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionError:
         raise
     except Exception:
-        log.exception("request failed", extra={"route": request.path})
+        log.exception("request failed", extra={"route": route_of(request)})
         return answer_of(Fault(500, "internal", "Something went wrong."))

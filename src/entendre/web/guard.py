@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import ConfigurationError
-from entendre.web.faults import Fault
+from entendre.web.faults import Fault, route_of
 from entendre.web.services import SERVICES, WebServices
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ async def _principal(request: web.Request, services: WebServices) -> object | No
     key = presented_key(request)
     principal = await services.verify_key(key) if key else None
     if principal is None and services.require_key:
-        log.info("request without a valid key", extra={"route": request.path})
+        log.info("request without a valid key", extra={"route": route_of(request)})
         message = "The API key is unknown." if key else "This server needs an API key: Authorization: Bearer <key>."
         raise Fault(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
     return principal

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import logging
+
+import pytest
 from aiohttp import web
 from engines import make_site
 
+from entendre.core.errors import SynthesisError
 from entendre.web.services import Door
 
 
@@ -35,3 +39,18 @@ async def test_a_web_page_of_somebody_else_can_not_use_a_door() -> None:
     async with site.client.post(f"{site.address}/devices/hello", headers=headers) as answer:
         assert answer.status == 403
     await site.close()
+
+
+async def fail(request: web.Request) -> web.StreamResponse:
+    raise SynthesisError(detail="no voice")
+
+
+async def test_a_token_in_a_path_does_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    site = await make_site(doors=(Door("GET", "/devices/{token}", fail),))
+    async with site.client.get(f"{site.address}/devices/s3cret") as answer:
+        assert answer.status >= 500
+    await site.close()
+    ours = [vars(record) for record in caplog.records if record.name.startswith("entendre")]
+    assert any(record.get("route") == "/devices/{token}" for record in ours)
+    assert "s3cret" not in str([(record["msg"], record.get("route")) for record in ours])

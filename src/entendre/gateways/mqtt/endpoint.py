@@ -99,7 +99,7 @@ class MqttEndpoint:
         if refusal is None:
             self._open.add(connection)
         else:
-            log.info("mqtt connection refused: %s", refusal, extra={"code": refusal})
+            log.info("mqtt connection refused", extra={"code": refusal})
         return refusal
 
     def left(self, connection: MqttConnection, reason: str) -> None:
@@ -113,7 +113,7 @@ class MqttEndpoint:
             return
         if self._by_name.get(_name(connection)) is connection:
             del self._by_name[_name(connection)]
-        log.info("mqtt client gone: %s", reason, extra={"device": connection.identity.device, "code": reason})
+        log.info("mqtt client gone", extra={"device": connection.identity.device, "code": reason})
         self._router.gone(connection)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:

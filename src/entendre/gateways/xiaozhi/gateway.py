@@ -136,7 +136,7 @@ class XiaozhiGateway:
             raise web.HTTPUnauthorized(text="Device-Id and Client-Id are missing or malformed")
         admission: Admission = await self._registry.verify(_token(request), hardware, client)
         if isinstance(admission, Refused):
-            log.info("a device is not let in: %s", admission.reason.value, extra={"reason": admission.reason.value})
+            log.info("a device is not let in", extra={"reason": admission.reason.value})
             raise web.HTTPUnauthorized(text=admission.reason.value)
         return admission
 
@@ -165,7 +165,7 @@ class XiaozhiGateway:
         unwatch = self._take_over(connection, admission)
         try:
             reason = await connection.serve(lambda *channel: self._partner(request, admission, *channel))
-            log.info("device left: %s", reason, extra={"device": device, "reason": reason})
+            log.info("device left", extra={"device": device, "reason": reason})
         finally:
             unwatch()
             self._open.discard(connection)

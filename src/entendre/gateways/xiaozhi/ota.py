@@ -96,7 +96,7 @@ class OtaEndpoint:
         if not strangers and found == Refused(Refusal.TOO_MANY_UNBOUND):
             return web.json_response({"error": "too_many_requests"}, status=429, headers={"Retry-After": "30"})
         if isinstance(found, Refused):
-            log.info("a device gets nothing: %s", found.reason.value, extra={"reason": found.reason.value})
+            log.info("a device gets nothing", extra={"reason": found.reason.value})
         return web.json_response(await self._answer(request, report, found))
 
     async def activate(self, request: web.Request) -> web.Response:
@@ -114,7 +114,7 @@ class OtaEndpoint:
             case Unbound():
                 return web.json_response({"status": "waiting"}, status=202)
             case Refused(reason):
-                log.info("an activation was refused: %s", reason.value, extra={"reason": reason.value})
+                log.info("an activation was refused", extra={"reason": reason.value})
                 return web.json_response({"error": reason.value}, status=403)
 
     def _may_ask(self, request: web.Request, report: DeviceReport) -> bool:
