@@ -141,3 +141,60 @@ class UnauthorizedError(EntendreError):
     """No key, or one that does not fit."""
 
     code: ClassVar[str] = "unauthorized"
+
+
+class ForbiddenError(EntendreError):
+    """Whoever asks is known, and may not do this."""
+
+    code: ClassVar[str] = "forbidden"
+
+
+class NotFoundError(EntendreError):
+    """There is no such thing, or none that whoever asks may know of."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class AlreadyExistsError(EntendreError):
+    """Something of this name or serial number exists."""
+
+    code: ClassVar[str] = "already_exists"
+
+
+class StaleError(EntendreError):
+    """`If-Match` names a version that is no longer the current one: read again, then change."""
+
+    code: ClassVar[str] = "precondition_failed"
+
+
+class TooLargeError(EntendreError):
+    """A document or a queue is past its stated limit; the message names the limit."""
+
+    code: ClassVar[str] = "too_large"
+
+
+class ThrottledError(EntendreError):
+    """Asked too often. `retry_after_s`: when to ask again."""
+
+    code: ClassVar[str] = "throttled"
+    retryable: ClassVar[bool] = True
+
+    def __init__(
+        self, public_message: str = "Too many requests.", *, retry_after_s: float = 1.0, detail: str = ""
+    ) -> None:
+        super().__init__(public_message, detail=detail)
+        self.retry_after_s = retry_after_s
+
+
+class OfflineError(EntendreError):
+    """The device is not connected, so a direct command can't reach it."""
+
+    code: ClassVar[str] = "offline"
+    retryable: ClassVar[bool] = True
+
+
+class NoAnswerError(EntendreError):
+    """The device was reached and did not answer in time; whether the command had effect is not known."""
+
+    code: ClassVar[str] = "no_answer"
+    retryable: ClassVar[bool] = True

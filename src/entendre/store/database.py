@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from entendre.core.errors import InvalidInputError, OverloadedError, StoreError
+from entendre.store.connection import Connection
 from entendre.store.migrate import migrate, packaged_migrations
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
+Work = Callable[[Connection], T]
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 
 from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError
+from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.device_rows import DeviceRows
 
@@ -48,7 +48,7 @@ class DevicePresence:
         if not waiting:
             return
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             for device, (at_s, firmware) in waiting.items():
                 DeviceRows(connection, self._region, at_s).seen(device, firmware)
 

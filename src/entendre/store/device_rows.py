@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from entendre.core.device import DeviceIdentity, DeviceRecord, PendingDevice
+from entendre.store.connection import Connection
 from entendre.system import new_id
 
 _RECORD = ", ".join(field.name for field in fields(DeviceRecord))
@@ -41,7 +41,7 @@ _PENDING = ", ".join(field.name for field in fields(PendingRow))
 class DeviceRows:
     """The tables of one region at one moment, inside one transaction."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     region: str
     now_s: float
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from entendre.core.clock import Clock
 from entendre.core.device import Admitted, Refusal
 from entendre.core.errors import EntendreError
+from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.device_rows import TOPIC, DeviceRows
 
@@ -104,7 +104,7 @@ class DeviceWatch:
         except Exception:  # one gateway's bug must not keep another's connection open
             log.exception("a connection could not be ended")
 
-    def _read(self, connection: sqlite3.Connection, ids: tuple[str, ...]) -> tuple[set[str], dict[str, _Pins | None]]:
+    def _read(self, connection: Connection, ids: tuple[str, ...]) -> tuple[set[str], dict[str, _Pins | None]]:
         """Devices that were ended since the last read, and what is pinned now of those that were not read yet."""
         newest = int(connection.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()[0])
         last = newest if self._seq is None else self._seq

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.store import device_admission as admission
 from entendre.store import device_binding as binding
 from entendre.store import device_tokens as tokens
+from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.device_presence import DevicePresence
 from entendre.store.device_rows import DeviceRows
@@ -224,7 +224,7 @@ class Devices:
     async def _write(self, work: Callable[[DeviceRows], T]) -> T:
         return await self._database.write(lambda connection: work(self._rows(connection)))
 
-    def _rows(self, connection: sqlite3.Connection) -> DeviceRows:
+    def _rows(self, connection: Connection) -> DeviceRows:
         return DeviceRows(connection, self._region, self._clock.wall())
 
     async def _ended(self, work: Callable[[DeviceRows], DeviceRecord]) -> DeviceRecord:

@@ -12,12 +12,12 @@ import hmac
 import logging
 import re
 import secrets
-import sqlite3
 from dataclasses import dataclass, replace
 
 from entendre.core.clock import Clock
 from entendre.core.errors import InvalidInputError, UnauthorizedError
 from entendre.ports import KeyRecord
+from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.system import new_id
 
@@ -61,7 +61,7 @@ class ApiKeys:
         values = (self._region, record.id, name, _hash(record.id, secret), record.created_at_s)
         sql = "INSERT INTO api_keys (region, id, name, secret_hash, created_at_s) VALUES (?, ?, ?, ?, ?)"
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(sql, values)
 
         await self._database.write(work)
@@ -71,7 +71,7 @@ class ApiKeys:
         """Every key, revoked ones too, oldest first."""
         sql = f"SELECT {_COLUMNS} FROM api_keys WHERE region = ? ORDER BY created_at_s, id"
 
-        def work(connection: sqlite3.Connection) -> tuple[KeyRecord, ...]:
+        def work(connection: Connection) -> tuple[KeyRecord, ...]:
             return tuple(KeyRecord(*row) for row in connection.execute(sql, (self._region,)))
 
         return await self._database.read(work)
@@ -86,7 +86,7 @@ class ApiKeys:
         record = replace(matching[0], revoked_at_s=matching[0].revoked_at_s or self._clock.wall())
         sql = "UPDATE api_keys SET revoked_at_s = coalesce(revoked_at_s, ?) WHERE region = ? AND id = ?"
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(sql, (record.revoked_at_s, self._region, record.id))
 
         await self._database.write(work)
@@ -130,7 +130,7 @@ class ApiKeys:
     async def _verified(self, key: str, secret: str) -> KeyRecord | None:
         sql = f"SELECT secret_hash, {_COLUMNS} FROM api_keys WHERE region = ? AND id = ?"
 
-        def work(connection: sqlite3.Connection) -> tuple[bytes, KeyRecord] | None:
+        def work(connection: Connection) -> tuple[bytes, KeyRecord] | None:
             row = connection.execute(sql, (self._region, key)).fetchone()
             return None if row is None else (row[0], KeyRecord(*row[1:]))
 
@@ -145,7 +145,7 @@ class ApiKeys:
             return
         sql = "UPDATE api_keys SET last_used_at_s = ? WHERE region = ? AND id = ?"
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(sql, (now_s, self._region, record.id))
 
         task = asyncio.create_task(self._database.write(work))

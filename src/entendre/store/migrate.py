@@ -10,6 +10,8 @@ from importlib import resources
 from entendre.core.errors import NewerDatabaseError, StoreError
 
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
+_SECTION = re.compile(r"-- \[(\w+)\]\n?")
+"""A line that says for which engine the lines after it are: `-- [sqlite]`, `-- [postgresql]`, `-- [all]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,25 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -
     return applied
 
 
+def of_engine(sql: str, engine: str) -> str:
+    """The lines of a migration that are for an engine."""
+    kept, wanted = [], True
+    for line in sql.splitlines(keepends=True):
+        section = _SECTION.fullmatch(line)
+        if section:
+            wanted = section[1] in ("all", engine)
+        elif wanted:
+            kept.append(line)
+    return "".join(kept)
+
+
 def _apply(connection: sqlite3.Connection, migration: Migration) -> bool:
     """Apply one migration unless another process did so while this one waited for the lock."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         current = schema_version(connection)
         if current < migration.number:
-            for statement in _statements(migration.sql):
+            for statement in _statements(of_engine(migration.sql, "sqlite")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {migration.number}")
         connection.execute("COMMIT")

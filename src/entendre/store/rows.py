@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import fields
 from typing import Any
 
 from entendre.core.errors import ConflictError
 from entendre.ports import ItemRow, JobRow, ListRow, RingRow
+from entendre.store.connection import Connection
 
 Versioned = JobRow | RingRow | ListRow
 
@@ -18,7 +18,7 @@ _AS_JSON = frozenset({"days", "names"})
 _AS_BOOL = frozenset({"enabled", "done", "reported"})
 
 
-def save_versioned(connection: sqlite3.Connection, region: str, row: Versioned) -> None:
+def save_versioned(connection: Connection, region: str, household: str, row: Versioned) -> None:
     """Insert a row of version 0, or update the row of the same version; it gets the next version.
 
     Raises: ConflictError when the stored row has another version, or another row takes its place.
@@ -28,23 +28,29 @@ def save_versioned(connection: sqlite3.Connection, region: str, row: Versioned) 
     values[columns.index("version")] = row.version + 1
     table = TABLES[type(row)]
     if row.version == 0:
-        marks = ", ".join("?" for _ in range(len(columns) + 1))
-        statement = f"INSERT INTO {table} (region, {', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-        cursor = connection.execute(statement, [region, *values])
+        marks = ", ".join("?" for _ in range(len(columns) + 2))
+        names = f"region, household, {', '.join(columns)}"
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        cursor = connection.execute(statement, [region, household, *values])
     else:
         sets = ", ".join(f"{column} = ?" for column in columns)
-        statement = f"UPDATE {table} SET {sets} WHERE region = ? AND id = ? AND version = ?"
-        cursor = connection.execute(statement, [*values, region, row.id, row.version])
+        statement = f"UPDATE {table} SET {sets} WHERE region = ? AND household = ? AND id = ? AND version = ?"
+        cursor = connection.execute(statement, [*values, region, household, row.id, row.version])
     if cursor.rowcount != 1:
         raise ConflictError("That was changed meanwhile.", detail=f"{table} {row.id} is not at version {row.version}")
 
 
-def save_item(connection: sqlite3.Connection, region: str, row: ItemRow) -> None:
+def save_item(connection: Connection, region: str, household: str, row: ItemRow) -> None:
     """Insert or replace an item of a list whose version the same change guards."""
     columns = _COLUMNS[ItemRow]
-    marks = ", ".join("?" for _ in range(len(columns) + 1))
-    values = [region, *(_stored(row, column) for column in columns)]
-    connection.execute(f"REPLACE INTO list_items (region, {', '.join(columns)}) VALUES ({marks})", values)
+    marks = ", ".join("?" for _ in range(len(columns) + 2))
+    values = [region, household, *(_stored(row, column) for column in columns)]
+    sets = ", ".join(f"{column} = excluded.{column}" for column in columns if column != "id")
+    connection.execute(
+        f"INSERT INTO list_items (region, household, {', '.join(columns)}) VALUES ({marks})"
+        f" ON CONFLICT (region, id) DO UPDATE SET {sets} WHERE list_items.household = excluded.household",
+        values,
+    )
 
 
 def select(kind: type[Any], table: str) -> str:

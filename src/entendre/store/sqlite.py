@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from entendre.ports import (
     OutboxEvent,
     RingRow,
 )
+from entendre.store.connection import HOME, Connection
 from entendre.store.database import Database
 from entendre.store.rows import Versioned, loaded, save_item, save_versioned, select
 from entendre.system import new_id
@@ -27,17 +27,18 @@ PRUNE_ROWS = 5_000
 
 
 class SqliteStore:
-    """One region's rows of a SQLite database."""
+    """One household's rows, in one region's database."""
 
-    def __init__(self, database: Database, clock: Clock, region: str = "home") -> None:
+    def __init__(self, database: Database, clock: Clock, region: str = "home", household: str = HOME) -> None:
         self.database = database
         self.region = region
+        self.household = household
         self._clock = clock
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, region: str = "home") -> SqliteStore:
+    async def open(cls, path: Path, clock: Clock, region: str = "home", household: str = HOME) -> SqliteStore:
         """Open or make the file. Raises: NewerDatabaseError, StoreError."""
-        return cls(await asyncio.to_thread(Database, path), clock, region)
+        return cls(await asyncio.to_thread(Database, path), clock, region, household)
 
     async def write(self, change: Change) -> ActionRecord | None:
         """Write a change, or return the record of the same action done before. Raises: ConflictError."""
@@ -45,20 +46,21 @@ class SqliteStore:
 
     async def jobs(self) -> tuple[JobRow, ...]:
         """Every job that is not over."""
-        sql = select(JobRow, "jobs") + " WHERE region = ? AND ended_at_s IS NULL ORDER BY id"
+        sql = select(JobRow, "jobs") + " WHERE region = ? AND household = ? AND ended_at_s IS NULL ORDER BY id"
 
-        def work(connection: sqlite3.Connection) -> tuple[JobRow, ...]:
-            return tuple(loaded(JobRow, record) for record in connection.execute(sql, (self.region,)))
+        def work(connection: Connection) -> tuple[JobRow, ...]:
+            return tuple(loaded(JobRow, record) for record in connection.execute(sql, (self.region, self.household)))
 
         return await self.database.read(work)
 
     async def rings(self) -> tuple[RingRow, ...]:
         """Rings that ring, and missed ones that nobody was told of."""
-        sql = select(RingRow, "rings") + " WHERE region = ? AND "
+        sql = select(RingRow, "rings") + " WHERE region = ? AND household = ? AND "
         conditions = ("ended_at_s IS NULL", "state = 'missed' AND reported = 0 AND ended_at_s IS NOT NULL")
 
-        def work(connection: sqlite3.Connection) -> tuple[RingRow, ...]:
-            found = [row for some in conditions for row in connection.execute(sql + some, (self.region,))]
+        def work(connection: Connection) -> tuple[RingRow, ...]:
+            own = (self.region, self.household)
+            found = [row for some in conditions for row in connection.execute(sql + some, own)]
             return tuple(sorted((loaded(RingRow, record) for record in found), key=lambda ring: ring.id))
 
         return await self.database.read(work)
@@ -70,7 +72,7 @@ class SqliteStore:
     async def begin_action(self, key: ActionKey, action: str) -> ActionRecord | None:
         """Note an action with an outside effect before it is done; the record of an earlier attempt, if any."""
 
-        def work(connection: sqlite3.Connection) -> ActionRecord | None:
+        def work(connection: Connection) -> ActionRecord | None:
             return self._note(connection, ActionRecord(key, "started", action))
 
         return await self.database.write(work)
@@ -79,7 +81,7 @@ class SqliteStore:
         """Note that a begun action was done."""
         sql = "UPDATE executed SET state = 'done', result = ? WHERE region = ? AND turn = ? AND idx = ?"
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(sql, (result, self.region, key.turn, key.index))
 
         await self.database.write(work)
@@ -92,7 +94,7 @@ class SqliteStore:
         """Announcements after a position, oldest first."""
         sql = "SELECT topic, subject, change, seq, at_s FROM outbox WHERE region = ? AND seq > ? ORDER BY seq LIMIT ?"
 
-        def work(connection: sqlite3.Connection) -> tuple[OutboxEvent, ...]:
+        def work(connection: Connection) -> tuple[OutboxEvent, ...]:
             rows = connection.execute(sql, (self.region, after_seq, limit))
             return tuple(OutboxEvent(*row) for row in rows)
 
@@ -107,7 +109,7 @@ class SqliteStore:
             ("outbox", "id", "at_s"),
         )
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             gone = 0
             for table, key, age in ages:
                 old = f"SELECT {key} FROM {table} WHERE region = ? AND {age} < ? LIMIT {PRUNE_ROWS}"
@@ -121,23 +123,24 @@ class SqliteStore:
         """Finish what was accepted, then let go of the database."""
         await self.database.close()
 
-    def _write(self, connection: sqlite3.Connection, change: Change) -> ActionRecord | None:
+    def _write(self, connection: Connection, change: Change) -> ActionRecord | None:
         if change.once is not None:
             earlier = self._note(connection, ActionRecord(change.once, "done", change.action, change.result))
             if earlier is not None:
                 return earlier
         versioned: tuple[Versioned, ...] = (*change.jobs, *change.rings, *change.lists)
         for row in versioned:
-            save_versioned(connection, self.region, row)
+            save_versioned(connection, self.region, self.household, row)
         for item in change.items:
-            save_item(connection, self.region, item)
+            save_item(connection, self.region, self.household, item)
         for item_id in change.dropped_items:
-            connection.execute("DELETE FROM list_items WHERE region = ? AND id = ?", (self.region, item_id))
+            sql = "DELETE FROM list_items WHERE region = ? AND household = ? AND id = ?"
+            connection.execute(sql, (self.region, self.household, item_id))
         for event in change.events:
             self._announce(connection, event)
         return None
 
-    def _note(self, connection: sqlite3.Connection, record: ActionRecord) -> ActionRecord | None:
+    def _note(self, connection: Connection, record: ActionRecord) -> ActionRecord | None:
         """Insert the record of an action, or return the one that is there."""
         sql = (
             "INSERT INTO executed (region, turn, idx, state, action, result, at_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -149,7 +152,7 @@ class SqliteStore:
             return None
         return self._executed(connection, key)
 
-    def _executed(self, connection: sqlite3.Connection, key: ActionKey) -> ActionRecord | None:
+    def _executed(self, connection: Connection, key: ActionKey) -> ActionRecord | None:
         sql = "SELECT state, action, result FROM executed WHERE region = ? AND turn = ? AND idx = ?"
         found = connection.execute(sql, (self.region, key.turn, key.index)).fetchone()
         if found is None:
@@ -157,16 +160,16 @@ class SqliteStore:
         state: Literal["started", "done"] = found[0]
         return ActionRecord(key, state, found[1], found[2])
 
-    def _announce(self, connection: sqlite3.Connection, event: OutboxEvent) -> None:
+    def _announce(self, connection: Connection, event: OutboxEvent) -> None:
         sql = "INSERT INTO outbox (region, id, topic, subject, change, at_s) VALUES (?, ?, ?, ?, ?, ?)"
         values = (self.region, new_id(), event.topic, event.subject, event.change, self._clock.wall())
         connection.execute(sql, values)
 
-    def _lists(self, connection: sqlite3.Connection) -> tuple[tuple[ListRow, tuple[ItemRow, ...]], ...]:
-        rows = connection.execute(select(ListRow, "lists") + " WHERE region = ? ORDER BY id", (self.region,))
+    def _lists(self, connection: Connection) -> tuple[tuple[ListRow, tuple[ItemRow, ...]], ...]:
+        own = (self.region, self.household)
+        rows = connection.execute(select(ListRow, "lists") + " WHERE region = ? AND household = ? ORDER BY id", own)
         lists: list[ListRow] = [loaded(ListRow, record) for record in rows]
-        found = connection.execute(
-            select(ItemRow, "list_items") + " WHERE region = ? ORDER BY list, position", (self.region,)
-        )
+        in_order = " WHERE region = ? AND household = ? ORDER BY list, position"
+        found = connection.execute(select(ItemRow, "list_items") + in_order, own)
         items: list[ItemRow] = [loaded(ItemRow, record) for record in found]
         return tuple((row, tuple(item for item in items if item.list == row.id)) for row in lists)

@@ -68,7 +68,7 @@ async def test_a_failed_write_undoes_itself_and_not_its_neighbours(tmp_path: Pat
 
     def work(number: int) -> None:
         def run(connection: sqlite3.Connection) -> int:
-            connection.execute("INSERT INTO lists VALUES ('home', ?, '{}', 1)", (str(number),))
+            connection.execute("INSERT INTO lists VALUES ('home', 'home', ?, '{}', 1)", (str(number),))
             if number % 3 == 0:
                 raise LookupError(number)
             if number % 3 == 1:
@@ -89,7 +89,7 @@ async def test_a_full_disk_refuses_writes_and_breaks_nothing(tmp_path: Path) -> 
 
     def insert(name: str, size_bytes: int) -> object:
         def run(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO lists VALUES ('home', ?, zeroblob(?), 1)", (name, size_bytes))
+            connection.execute("INSERT INTO lists VALUES ('home', 'home', ?, zeroblob(?), 1)", (name, size_bytes))
 
         return run
 
@@ -117,7 +117,7 @@ async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
 
     def insert(number: int) -> object:
         def run(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO lists VALUES ('home', ?, '{}', 1)", (str(number),))
+            connection.execute("INSERT INTO lists VALUES ('home', 'home', ?, '{}', 1)", (str(number),))
             seen.add(watching.execute("PRAGMA data_version").fetchone()[0])
 
         return run
@@ -130,7 +130,9 @@ async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
 
 async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db")
-    await database.write(lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'x', '{}', 1)"))
+    await database.write(
+        lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'home', 'x', '{}', 1)")
+    )
     modes = {path.name: path.stat().st_mode & 0o777 for path in _files_in(tmp_path)}
     assert set(modes.values()) == {0o600}
     assert "a.db-wal" in modes
@@ -167,7 +169,9 @@ async def test_the_event_loop_goes_on_while_another_process_holds_the_lock(tmp_p
 async def test_closing_moves_the_log_into_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     database = Database(path)
-    await database.write(lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'x', '{}', 1)"))
+    await database.write(
+        lambda connection: connection.execute("INSERT INTO lists VALUES ('home', 'home', 'x', '{}', 1)")
+    )
     await database.close()
     await database.close()
     assert not path.with_name("a.db-wal").exists() or path.with_name("a.db-wal").stat().st_size == 0

@@ -282,10 +282,21 @@ def test_a_filled_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) ->
     connection.execute("INSERT INTO lists VALUES ('home', 'shopping', '{}', 1)")
     connection.execute("INSERT INTO api_keys VALUES ('home', 'k', 'kitchen', x'00', 1.0, NULL, NULL)")
     connection.execute("INSERT INTO outbox VALUES (7, 'home', 'o', 'jobs', 's', 'changed', 1.0)")
-    before = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in ("lists", "api_keys", "outbox")}
+    connection.execute("INSERT INTO list_items VALUES ('home', 'i', 'shopping', 'milk', NULL, 0, 1)")
+    columns = {
+        "lists": "region, id, names, version",
+        "list_items": "region, id, list, text, quantity, done, position",
+        "api_keys": "region, id, name, secret_hash, created_at_s, last_used_at_s, revoked_at_s",
+        "outbox": "*",
+    }
+    before = {name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()}
+    assert all(before.values())
     assert migrate(connection, migrations) == len(migrations) - 1
     assert schema_version(connection) == len(migrations)
-    assert before == {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in before}
+    assert before == {
+        name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()
+    }
+    assert connection.execute("SELECT DISTINCT household FROM list_items").fetchall() == [("home",)]
     assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
     connection.close()
 

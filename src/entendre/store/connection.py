@@ -1,0 +1,44 @@
+"""A connection as the store's SQL sees it, whichever engine is behind it.
+
+Statements are written once, in the SQL that SQLite and PostgreSQL share: `?` marks, `ON CONFLICT`, `RETURNING`, row
+values. Booleans are kept as 0 and 1, documents as JSON texts, times as Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+HOME = "home"
+"""The id of the household, and of the brand, that a server has without having been given others."""
+
+
+class Cursor(Protocol):
+    """What a statement returned. `rowcount`: rows that it wrote, -1 where that is not known."""
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the statement wrote."""
+        ...
+
+    def fetchone(self) -> Any:
+        """The next row as a tuple; None at the end."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection inside a transaction. Raises: StoreError by way of the database that runs the work."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
+        """Run one statement for each row of parameters; `rowcount` adds them up."""
+        ...
