@@ -12,7 +12,7 @@ from entendre.store.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A change to announce: `topic` as in "twin.desired", `subject` the id of what changed, `data` what readers need."""
+    """A change to announce: `topic` is as "twin.desired", `subject` an id, `data` what readers need."""
 
     brand: str
     topic: str
