@@ -33,9 +33,9 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     """Opens stores over one database: `await open_store(region="home")`."""
     opened: list[Store] = []
 
-    async def opener(region: str = "home") -> Store:
+    async def opener(region: str = "home", household: str = "home") -> Store:
         assert request.param == "sqlite"
-        opened.append(await SqliteStore.open(tmp_path / "entendre.db", SystemClock(), region))
+        opened.append(await SqliteStore.open(tmp_path / "entendre.db", SystemClock(), region, household))
         return opened[-1]
 
     yield opener
@@ -215,3 +215,13 @@ async def test_closing_keeps_what_was_accepted_and_refuses_more(open_store: Open
     with pytest.raises(StoreError):
         await store.jobs()
     assert len(await (await open_store()).jobs()) == 40
+
+
+async def test_the_same_turn_of_two_households_is_two(open_store: Opener) -> None:
+    ours, theirs = await open_store(), await open_store(household="next door")
+    for store, result in ((ours, "1"), (theirs, "2")):
+        change = Change(once=ActionKey("turn", 0), result=result, events=(OutboxEvent("job", result, "created"),))
+        assert await store.write(change) is None
+    assert (await ours.executed(ActionKey("turn", 0))).result == "1"  # type: ignore[union-attr]
+    assert (await theirs.executed(ActionKey("turn", 0))).result == "2"  # type: ignore[union-attr]
+    assert [each.subject for each in await theirs.outbox(0, 10)] == ["2"]

@@ -79,10 +79,12 @@ class SqliteStore:
 
     async def finish_action(self, key: ActionKey, result: str) -> None:
         """Note that a begun action was done."""
-        sql = "UPDATE executed SET state = 'done', result = ? WHERE region = ? AND turn = ? AND idx = ?"
+        sql = (
+            "UPDATE executed SET state = 'done', result = ? WHERE region = ? AND household = ? AND turn = ? AND idx = ?"
+        )
 
         def work(connection: Connection) -> None:
-            connection.execute(sql, (result, self.region, key.turn, key.index))
+            connection.execute(sql, (result, self.region, self.household, key.turn, key.index))
 
         await self.database.write(work)
 
@@ -92,10 +94,13 @@ class SqliteStore:
 
     async def outbox(self, after_seq: int, limit: int) -> tuple[OutboxEvent, ...]:
         """Announcements after a position, oldest first."""
-        sql = "SELECT topic, subject, change, seq, at_s FROM outbox WHERE region = ? AND seq > ? ORDER BY seq LIMIT ?"
+        sql = (
+            "SELECT topic, subject, change, seq, at_s FROM outbox"
+            " WHERE region = ? AND household = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
 
         def work(connection: Connection) -> tuple[OutboxEvent, ...]:
-            rows = connection.execute(sql, (self.region, after_seq, limit))
+            rows = connection.execute(sql, (self.region, self.household, after_seq, limit))
             return tuple(OutboxEvent(*row) for row in rows)
 
         return await self.database.read(work)
@@ -103,7 +108,7 @@ class SqliteStore:
     async def prune(self, before_s: float) -> int:
         """Forget what ended or was done before a time; returns how many rows went."""
         ages = (
-            ("executed", "turn, idx", "at_s"),
+            ("executed", "household, turn, idx", "at_s"),
             ("jobs", "id", "ended_at_s"),
             ("rings", "id", "ended_at_s"),
             ("outbox", "id", "at_s"),
@@ -143,27 +148,27 @@ class SqliteStore:
     def _note(self, connection: Connection, record: ActionRecord) -> ActionRecord | None:
         """Insert the record of an action, or return the one that is there."""
         sql = (
-            "INSERT INTO executed (region, turn, idx, state, action, result, at_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING"
+            "INSERT INTO executed (region, household, turn, idx, state, action, result, at_s)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         )
-        key = record.key
-        values = (self.region, key.turn, key.index, record.state, record.action, record.result, self._clock.wall())
+        key, noted = record.key, (record.state, record.action, record.result, self._clock.wall())
+        values = (self.region, self.household, key.turn, key.index, *noted)
         if connection.execute(sql, values).rowcount:
             return None
         return self._executed(connection, key)
 
     def _executed(self, connection: Connection, key: ActionKey) -> ActionRecord | None:
-        sql = "SELECT state, action, result FROM executed WHERE region = ? AND turn = ? AND idx = ?"
-        found = connection.execute(sql, (self.region, key.turn, key.index)).fetchone()
+        sql = "SELECT state, action, result FROM executed WHERE region = ? AND household = ? AND turn = ? AND idx = ?"
+        found = connection.execute(sql, (self.region, self.household, key.turn, key.index)).fetchone()
         if found is None:
             return None
         state: Literal["started", "done"] = found[0]
         return ActionRecord(key, state, found[1], found[2])
 
     def _announce(self, connection: Connection, event: OutboxEvent) -> None:
-        sql = "INSERT INTO outbox (region, id, topic, subject, change, at_s) VALUES (?, ?, ?, ?, ?, ?)"
-        values = (self.region, new_id(), event.topic, event.subject, event.change, self._clock.wall())
-        connection.execute(sql, values)
+        sql = "INSERT INTO outbox (region, household, id, topic, subject, change, at_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        event_of = (new_id(), event.topic, event.subject, event.change)
+        connection.execute(sql, (self.region, self.household, *event_of, self._clock.wall()))
 
     def _lists(self, connection: Connection) -> tuple[tuple[ListRow, tuple[ItemRow, ...]], ...]:
         own = (self.region, self.household)

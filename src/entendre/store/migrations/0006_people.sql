@@ -113,14 +113,16 @@ CREATE TABLE rooms (
 ) WITHOUT ROWID;
 CREATE INDEX rooms_of_household ON rooms (region, household, id);
 
--- Short codes by which a person joins a household, or a device comes into one. Only a hash is kept.
+-- Short codes by which a person joins a household, or a device comes into one (its household is not known yet). Only a
+-- hash is kept. `until_s`: when a guest who joins by it leaves again.
 CREATE TABLE join_codes (
     region          TEXT    NOT NULL,
     id              TEXT    NOT NULL,
     kind            TEXT    NOT NULL CHECK (kind IN ('member', 'device')),
-    household       TEXT    NOT NULL,
+    household       TEXT,
     code_hash       BLOB    NOT NULL,
     role            TEXT,
+    until_s         REAL,
     device          TEXT,
     created_at_s    REAL    NOT NULL,
     created_by      TEXT    NOT NULL,
@@ -129,6 +131,21 @@ CREATE TABLE join_codes (
     PRIMARY KEY (region, id),
     UNIQUE (region, code_hash)
 ) WITHOUT ROWID;
+CREATE INDEX join_codes_of_household ON join_codes (region, household) WHERE household IS NOT NULL;
+CREATE INDEX join_codes_of_device ON join_codes (region, device) WHERE device IS NOT NULL;
+CREATE INDEX join_codes_by_end ON join_codes (region, expires_at_s);
+
+-- Codes that were guessed wrong: how many is what limits guessing. `guesser` is an id, of an account mostly.
+CREATE TABLE code_guesses (
+    region          TEXT    NOT NULL,
+    id              TEXT    NOT NULL,
+    kind            TEXT    NOT NULL CHECK (kind IN ('member', 'device')),
+    guesser         TEXT    NOT NULL,
+    household       TEXT,
+    at_s            REAL    NOT NULL,
+    PRIMARY KEY (region, id)
+) WITHOUT ROWID;
+CREATE INDEX code_guesses_by_age ON code_guesses (region, kind, at_s);
 
 -- What a household wants remembered; a note with an account is that person's alone.
 CREATE TABLE notes (
@@ -176,12 +193,14 @@ CREATE TABLE history (
 ) WITHOUT ROWID;
 CREATE INDEX history_of_household ON history (region, household, at_s);
 
--- Never changed, only added to: the newest row of a purpose is what holds.
+-- Never changed, only added to: the newest row of a subject and purpose is what holds. The subject is the household
+-- (`account` and `member` are NULL), a person, or a member without an account, for whom a guardian speaks.
 CREATE TABLE consents (
     region          TEXT    NOT NULL,
     id              TEXT    NOT NULL,
     household       TEXT,
     account         TEXT,
+    member          TEXT,
     purpose         TEXT    NOT NULL,
     wording         TEXT    NOT NULL,
     language        TEXT    NOT NULL,
@@ -250,10 +269,14 @@ CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
 FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 -- [all]
 
--- Answers to requests that carry an Idempotency-Key, so that one that is sent again does nothing again.
+-- Answers to requests that carry an Idempotency-Key, so that one that is sent again does nothing again. An answer may
+-- repeat what somebody wrote, so a row says whose it is.
 CREATE TABLE answered_requests (
     region          TEXT    NOT NULL,
     id              TEXT    NOT NULL,
+    household       TEXT,
+    account         TEXT,
+    device          TEXT,
     request_hash    BLOB    NOT NULL,
     status          INTEGER,
     body            TEXT,
