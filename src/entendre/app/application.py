@@ -74,6 +74,7 @@ class App:
         self.problems: Callable[[], list[str]] = list
         self.doors: list[Door] = []
         """Routes of gateways on the HTTP server; filled before it starts."""
+        self.database: Database
         self.speech: Speech
         self.assistant: Assistant
         self.household: LiveHousehold
@@ -154,6 +155,7 @@ class App:
         self._take_data_dir()
         database = await asyncio.to_thread(Database, settings.database_file)
         self.stack.push_async_callback(database.close)
+        self.database = database
         self._store = SqliteStore(database, self.clock, settings.server.region)
         self.keys = ApiKeys(database, self.clock, settings.server.region)
         self.devices = open_devices(settings, database, self.clock)

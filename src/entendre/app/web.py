@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from entendre.app.fleet import open_fleet
 from entendre.app.home import play_in_home, say_in_home
 from entendre.config import is_loopback
 from entendre.core.document import document_of
@@ -34,7 +35,9 @@ async def start_web(app: App) -> int:
         RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
         may_stay=partial(_key_holds, app) if _needs_key(app) else None,
     )
-    application = build_app(_web_services(app, realtime))
+    services = _web_services(app, realtime)
+    services.api = await open_fleet(app, require_key=services.require_key)
+    application = build_app(services)
     runner, port = await _bound(app, application)
     app.stack.push_async_callback(runner.cleanup)
     return port

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from entendre.gateways.allowance import Allowance
+from entendre.core.allowance import Allowance
 
 LINES_PER_S = 5.0
 LINES_BURST = 500

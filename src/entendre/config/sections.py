@@ -35,6 +35,14 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """The API of brands, devices and people, `/api/v1` (docs/api.md)."""
+
+    requests_per_s: float = _setting(100.0, "Requests a second of one caller, and of one IP address; 0 is no limit.")
+    burst: int = _setting(500, "Requests that one of them may make at once.")
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSettings:
     """What hears and speaks."""
 
@@ -179,6 +187,7 @@ class Settings:
 
     server: ServerSettings = field(default_factory=ServerSettings)
     keys: KeySettings = field(default_factory=KeySettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     wyoming: WyomingSettings = field(default_factory=WyomingSettings)
@@ -207,6 +216,7 @@ class Settings:
 SECTIONS: dict[str, Any] = {
     "server": ServerSettings,
     "keys": KeySettings,
+    "api": ApiSettings,
     "speech": SpeechSettings,
     "home": HomeSettings,
     "wyoming": WyomingSettings,

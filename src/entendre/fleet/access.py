@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from entendre.core.roles import Place as Place
+from entendre.core.roles import Role as Role
+
 
 class Permission(StrEnum):
     """What may be done; the part before the dot is the scope that it belongs to."""
@@ -48,8 +51,6 @@ class Permission(StrEnum):
     """A signed-in person about themselves."""
 
 
-Role = Literal["admin", "engineer", "support", "viewer"]
-Place = Literal["owner", "adult", "child", "guest"]
 Kind = Literal["operator", "key", "person", "device", "nobody"]
 
 _P = Permission

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from entendre.core.device import Admission, Admitted, DeviceIdentity, DeviceRecord, PendingDevice, Proof, Refusal
+from entendre.core.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An API key as it may be shown; its secret is not kept. `last_used_at_s` is coarse."""
+    """An API key as it may be shown; its secret is not kept. `last_used_at_s` is coarse.
+
+    `brand` and `role`: whose staff it stands for; without a brand it is whoever runs the server.
+    """
 
     id: str
     name: str
     created_at_s: float
     last_used_at_s: float | None = None
     revoked_at_s: float | None = None
+    brand: str | None = None
+    role: Role | None = None
 
 
 class KeyVerifier(Protocol):

@@ -32,7 +32,7 @@ MAX_NAME_CHARS = 100
 MAX_TRUSTED = 10_000
 
 _TOKEN = re.compile(r"ent_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-_COLUMNS = "id, name, created_at_s, last_used_at_s, revoked_at_s"
+_COLUMNS = "id, name, created_at_s, last_used_at_s, revoked_at_s, brand, role"
 
 
 @dataclass(slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from entendre.core.errors import EntendreError, InvalidInputError, OverloadedError, UnauthorizedError
+from entendre.core.errors import EntendreError, OverloadedError, ThrottledError
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +45,38 @@ def invalid(message: str, param: str | None = None, code: str = "invalid_value")
     return Fault(400, code, message, param)
 
 
+STATUSES: dict[str, int] = {
+    "invalid_input": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "timeout": 408,
+    "already_exists": 409,
+    "conflict": 409,
+    "offline": 409,
+    "precondition_failed": 412,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
+    "throttled": 429,
+    "overloaded": 429,
+    "not_ready": 503,
+    "store_failed": 503,
+    "no_answer": 504,
+}
+"""The status of every code that has one of its own."""
+
+
 def fault_of(error: EntendreError) -> Fault:
     """An error of a lower room as an answer."""
+    headers: dict[str, str] | None = None
     match error:
-        case UnauthorizedError():
-            return Fault(401, "invalid_api_key", error.public_message)
-        case InvalidInputError():
-            return Fault(400, error.code, error.public_message)
+        case ThrottledError():
+            headers = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
         case OverloadedError():
-            return Fault(429, error.code, error.public_message, headers={"Retry-After": "1"})
-        case _:
-            return Fault(503 if error.retryable else 500, error.code, error.public_message)
+            headers = {"Retry-After": "1"}
+    status = STATUSES.get(error.code, 503 if error.retryable else 500)
+    return Fault(status, error.code, error.public_message, headers=headers)
 
 
 def error_json(code: str, message: str, param: str | None = None, status: int = 400) -> dict[str, Any]:

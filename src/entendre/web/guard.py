@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import ConfigurationError
+from entendre.web.api.bind import is_api
 from entendre.web.faults import Fault, route_of
 from entendre.web.services import SERVICES, WebServices
 
@@ -55,7 +56,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not services.require_key:
         check_host(request.headers.get(hdrs.HOST, ""))
     check_origin(request)
-    if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES):
+    if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES) and not is_api(request.path):
         request[PRINCIPAL] = await _principal(request, services)
     return await handler(request)
 

@@ -10,6 +10,8 @@ from aiohttp.typedefs import Handler
 from entendre.web import devices
 from entendre.web.announcements import announce
 from entendre.web.answers import ask, healthz, models, readyz
+from entendre.web.api.bind import bind
+from entendre.web.api.routes import OPERATIONS
 from entendre.web.discretion import be_discreet
 from entendre.web.faults import Fault, faults
 from entendre.web.guard import guard
@@ -81,6 +83,8 @@ def build_app(services: WebServices) -> web.Application:
         app.router.add_route(route.method, route.path, route.handler)
     for door in services.doors:
         app.router.add_route(door.method, door.path, door.handler)
+    if services.api is not None:
+        bind(app, services.api, OPERATIONS)
     app.on_shutdown.append(_goodbye)
     return app
 

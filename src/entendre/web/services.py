@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from entendre.ports import DeviceBook, Recognizer, Voice
+from entendre.web.api.services import ApiServices
 
 MIB = 1024 * 1024
 
@@ -147,6 +148,8 @@ class WebServices:
     limits: WebLimits = field(default_factory=WebLimits)
     doors: tuple[Door, ...] = ()
     """Routes beside the documented API, for devices."""
+    api: ApiServices | None = None
+    """What is behind `/api/v1`; None serves none of it."""
     long_audio: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Held by the recording of more than one piece that is being recognised."""
     started_unix_s: int = field(default_factory=lambda: int(time.time()))

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
+from entendre.core.allowance import Allowance
 from entendre.core.errors import UnavailableError
-from entendre.gateways.allowance import Allowance
 from entendre.gateways.mqtt.handshakes import Unconfirmed
 from entendre.gateways.mqtt.router import Credentials, Identity, Message, covers
 from entendre.wire import mqtt_packets as wire

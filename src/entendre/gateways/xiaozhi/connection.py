@@ -9,9 +9,9 @@ from typing import Protocol
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from entendre.core.allowance import Allowance
 from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError
-from entendre.gateways.allowance import Allowance
 from entendre.gateways.xiaozhi.downlink import AudioPacket
 from entendre.gateways.xiaozhi.opus import SAID_FRAME_MS, SAID_RATE_HZ
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 
+from entendre.core.allowance import Allowance
 from entendre.core.clock import Clock
-from entendre.gateways.allowance import Allowance
 
 MAX_PEERS = 10_000
 

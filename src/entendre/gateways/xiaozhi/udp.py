@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
+from entendre.core.allowance import Allowance
 from entendre.core.errors import ConfigurationError, OverloadedError
-from entendre.gateways.allowance import Allowance
 from entendre.wire.xiaozhi_udp import (
     ENTROPY_BYTES,
     CounterCipher,

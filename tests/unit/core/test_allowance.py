@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entendre.gateways.allowance import Allowance
+from entendre.core.allowance import Allowance
 
 
 def test_a_burst_then_the_rate() -> None:

@@ -1,0 +1,28 @@
+"""The cloud half put together: what is behind `/api/v1`. Each area adds its own part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from entendre.store.requests import Requests
+from entendre.web.api.limits import Rates
+from entendre.web.api.services import ApiServices
+
+if TYPE_CHECKING:
+    from entendre.app.application import App
+
+
+async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
+    """The services of the API over the app's database. Raises: StoreError."""
+    settings, database, clock = app.settings, app.database, app.clock
+    region = settings.server.region
+    limits = settings.api
+    return ApiServices(
+        clock=clock,
+        region=region,
+        verify_key=app.keys.verify,
+        require_key=require_key,
+        public_url=settings.server.public_url,
+        rates=Rates(limits.requests_per_s, limits.burst, clock.monotonic) if limits.requests_per_s > 0 else None,
+        requests=Requests(database, clock, region),
+    )

@@ -1,0 +1,57 @@
+"""What the operations are given: one attribute for each area, filled in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeVar
+
+from aiohttp import web
+
+from entendre.core.clock import Clock
+from entendre.core.roles import Place, Role
+from entendre.fleet.access import Principal
+from entendre.ports.access import KeyRecord
+from entendre.ports.requests import AnsweredRequests
+from entendre.web.api.limits import Rates
+from entendre.web.faults import Fault
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class ApiServices:
+    """Everything behind the API. An area whose attribute is None answers 503 `not_ready` (see `needed`).
+
+    `verify_key`: what an API key stands for. `person_login`, `device_login`: whom an access token or a device's token
+    belongs to; None for unknown ones. `brand_named`, `household_named`: an id by id or name; None for unknown ones.
+    `role_in`, `place_in`: of an account in a brand or household; None if it has none.
+    """
+
+    clock: Clock
+    region: str
+    verify_key: Callable[[str], Awaitable[KeyRecord | None]]
+    require_key: bool = True
+    public_url: str = ""
+    rates: Rates | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    requests: AnsweredRequests | None = None
+    person_login: Callable[[str], Awaitable[Principal | None]] | None = None
+    device_login: Callable[[str], Awaitable[Principal | None]] | None = None
+    brand_named: Callable[[str], Awaitable[str | None]] | None = None
+    role_in: Callable[[str, str], Awaitable[Role | None]] | None = None
+    household_named: Callable[[str], Awaitable[str | None]] | None = None
+    place_in: Callable[[str, str], Awaitable[Place | None]] | None = None
+    under_way: set[str] = field(default_factory=set)
+    """Requests with an Idempotency-Key that this process is carrying out."""
+
+
+API: web.AppKey[ApiServices] = web.AppKey("api", ApiServices)
+
+
+def needed(service: T | None) -> T:
+    """An area's service. Raises: Fault 503 where it is not kept here."""
+    if service is None:
+        raise Fault(503, "not_ready", "This server does not keep that.")
+    return service
