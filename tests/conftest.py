@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from real_postgres import Databases, NoPostgresError, RealPostgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0
@@ -37,6 +38,24 @@ def speech_data() -> Path:
     if not (folder / "commands" / "manifest.jsonl").is_file():
         pytest.skip(f"no recordings in {folder}: set ENTENDRE_SPEECH_DATA to a folder with commands/ and speech/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[Databases]:
+    """Fresh databases of a real PostgreSQL; the test is skipped where there is none."""
+    given = os.environ.get("ENTENDRE_TEST_DATABASE")
+    server = None
+    if not given:
+        try:
+            server = RealPostgres(durable=False)
+        except NoPostgresError as error:
+            pytest.skip(str(error))
+        server.start()
+    databases = Databases(given or server.url())  # type: ignore[union-attr]
+    yield databases
+    databases.close()
+    if server is not None:
+        server.close()
 
 
 @pytest.fixture

@@ -25,17 +25,15 @@ from entendre.store import SqliteStore
 from entendre.system import SystemClock, new_id
 
 Opener = Callable[..., Awaitable[Store]]
-STORES = ["sqlite"]
 
 
-@pytest.fixture(params=STORES)
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
+@pytest.fixture
+async def open_store(database_place: Path | str) -> AsyncIterator[Opener]:
     """Opens stores over one database: `await open_store(region="home")`."""
     opened: list[Store] = []
 
     async def opener(region: str = "home", household: str = "home") -> Store:
-        assert request.param == "sqlite"
-        opened.append(await SqliteStore.open(tmp_path / "entendre.db", SystemClock(), region, household))
+        opened.append(await SqliteStore.open(database_place, SystemClock(), region, household))
         return opened[-1]
 
     yield opener

@@ -1,7 +1,8 @@
 """A connection as the store's SQL sees it, whichever engine is behind it.
 
 Statements are written once, in the SQL that SQLite and PostgreSQL share: `?` marks, `ON CONFLICT`, `RETURNING`, row
-values. Booleans are kept as 0 and 1, documents as JSON texts, times as Unix seconds.
+values. Booleans are kept as 0 and 1, documents as JSON texts, times as Unix seconds. A value has the type of its
+column: an integer is no text, and text holds neither NUL nor half a surrogate pair.
 """
 
 from __future__ import annotations
@@ -41,4 +42,8 @@ class Connection(Protocol):
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
         """Run one statement for each row of parameters; `rowcount` adds them up."""
+        ...
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> int:
+        """Insert rows, except those whose key is there already; returns how many were new. The quickest way in."""
         ...

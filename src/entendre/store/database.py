@@ -1,63 +1,65 @@
-"""A SQLite file behind two threads: one that writes, grouping concurrent writes into one commit, and one that reads.
+"""A database behind threads: one writes, grouping concurrent writes into one commit, and a few read.
 
-A write is durable when it returns: WAL with `synchronous=FULL` waits for the disk at each commit, and every write that
-arrived while the commit before waited shares the next one.
+A write is durable when it returns: each commit waits for the disk, and every write that arrived while the commit before
+waited shares the next one. Where the database is a server, the threads outlive it: they connect again, and what waits
+is done then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import queue
-import sqlite3
+import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from entendre.core.errors import InvalidInputError, OverloadedError, StoreError
+from entendre.core.errors import MissingExtraError, StoreError
 from entendre.store.connection import Connection
-from entendre.store.migrate import migrate, packaged_migrations
+from entendre.store.engine import ConnectionLostError, Engine, Session, T, Work
+from entendre.store.group_commit import read_alone, write_together
+from entendre.store.sqlite_engine import SqliteEngine
+from entendre.store.waiting import MAX_WAITING, Job, Outcome, Waiting, deliver
 
-T = TypeVar("T")
-Work = Callable[[Connection], T]
+__all__ = ["MAX_BATCH", "MAX_WAITING", "Connection", "Database", "Work", "engine_of", "open_database"]
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
 """Writes of one commit: bounds how long the first of them waits."""
-MAX_WAITING = 10_000
-"""Reads or writes that may wait at once; more are refused."""
-BUSY_TIMEOUT_S = 5.0
-"""How long to wait for another process (`entendre keys add`) that writes."""
+MAX_TRIES = 3
+"""Connections that may break under one work before it is refused: it may be what breaks them."""
+PATIENCE_S = 30.0
+"""How long a work waits for a database that cannot be reached."""
+FIRST_RETRY_S = 0.05
+LONGEST_RETRY_S = 2.0
+URL_SCHEMES = ("postgresql://", "postgres://")
 
-
-@dataclass(slots=True)
-class _Job:
-    work: Work[Any]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[Any]
-
-
-_Outcome = tuple[_Job, Any, BaseException | None]
+Running = Callable[[Engine, Session, list[Job]], list[Outcome]]
 
 
 class Database:
-    """One SQLite file, opened and migrated. Use from any number of event loops; close once."""
+    """One database, opened and migrated. Use from any number of event loops; close once."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Blocks. Raises: NewerDatabaseError, StoreError."""
-        self.path = path
-        self._writing, self._reading = _open(path)
-        self._writes: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._reads: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closing = False
-        self._threads = (
-            threading.Thread(target=self._serve_writes, name="store-writer", daemon=True),
-            threading.Thread(target=self._serve_reads, name="store-reader", daemon=True),
-        )
+    def __init__(self, place: Path | str, *, serving: str | None = None) -> None:
+        """Open or make the file, or connect to `postgresql://…`. Blocks.
+
+        `serving` names the region of a server: on PostgreSQL no other server of that region can write meanwhile.
+
+        Raises: ConfigurationError, MissingExtraError, NewerDatabaseError, StoreError.
+        """
+        self.engine = engine_of(place, serving)
+        self.engine.prepare()
+        self._writes, self._reads = Waiting(), Waiting()
+        self._threads = [_Worker("store-writer", self.engine, self.engine.writer, self._writes, write_together)]
+        try:
+            for number in range(self.engine.readers):
+                name = f"store-reader-{number + 1}"
+                self._threads.append(_Worker(name, self.engine, self.engine.reader, self._reads, read_alone))
+        except BaseException:
+            for thread in self._threads:
+                thread.session.close()
+            raise
         for thread in self._threads:
             thread.start()
 
@@ -73,155 +75,89 @@ class Database:
         return await self._submit(self._reads, work)
 
     async def close(self) -> None:
-        """Finish what was accepted, move the log into the file and close it."""
-        if self._closing:
-            return
-        self._closing = True
-        self._writes.put(None)
-        self._reads.put(None)
+        """Finish what was accepted and let go of the database."""
+        self._writes.close()
+        self._reads.close()
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    async def _submit(self, waiting: queue.SimpleQueue[_Job | None], work: Work[T]) -> T:
-        if self._closing:
-            raise StoreError("The database is closed.")
-        if waiting.qsize() >= MAX_WAITING:
-            raise OverloadedError("The database is busy. Try again.")
+    async def _submit(self, waiting: Waiting, work: Work[T]) -> T:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        waiting.put(_Job(work, loop, done))
+        waiting.put(Job(work, loop, done))
         return await done
 
-    def _serve_writes(self) -> None:
-        going = True
-        while going:
-            batch, going = _next_batch(self._writes)
-            if batch:
-                _deliver(_commit_together(self._writing, batch))
-        with contextlib.suppress(sqlite3.Error):  # another process may hold the log; it is replayed at the next start
-            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._writing.close()
 
-    def _serve_reads(self) -> None:
-        while (job := self._reads.get()) is not None:
-            _deliver([_read_once(self._reading, job)])
-        self._reading.close()
+async def open_database(place: Path | str, *, serving: str | None = None) -> Database:
+    """As `Database`, without holding up the event loop."""
+    return await asyncio.to_thread(Database, place, serving=serving)
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """A connection that writes, of a migrated database, and one that only reads."""
-    with contextlib.ExitStack() as opened:
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # what a household says and wants is nobody else's; the log takes the same mode
-            writing = opened.enter_context(contextlib.closing(_connect(path)))
-            migrate(writing, packaged_migrations())
-            reading = opened.enter_context(contextlib.closing(_connect(path)))
-            reading.execute("PRAGMA query_only = ON")
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError("The database could not be opened.", detail=f"{path}: {error}") from error
-        opened.pop_all()
-    return writing, reading
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _next_batch(waiting: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
-    """Wait for one write, then take along what else waits; False at the end."""
-    first = waiting.get()
-    if first is None:
-        return [], False
-    batch = [first]
-    while len(batch) < MAX_BATCH:
-        try:
-            job = waiting.get_nowait()
-        except queue.Empty:
-            break
-        if job is None:
-            return batch, False
-        batch.append(job)
-    return batch, True
-
-
-def _commit_together(connection: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome]:
-    """Each write in a savepoint, all in one commit; a failed commit fails all of them."""
+def engine_of(place: Path | str, serving: str | None = None) -> Engine:
+    """What is behind a path or a URL. Raises: MissingExtraError."""
+    if not isinstance(place, str) or not place.startswith(URL_SCHEMES):
+        return SqliteEngine(Path(place))
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        outcomes = [_in_savepoint(connection, job) for job in batch]
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        _roll_back(connection)
-        log.error("commit failed", extra={"writes": len(batch), "sqlite": _name_of(error)})
-        return [(job, None, _store_error(error)) for job in batch]
-    return outcomes
+        from entendre.store.postgres import PostgresEngine
+    except ImportError:
+        raise MissingExtraError("PostgreSQL needs psycopg: pip install 'entendre[postgres]'.") from None
+    return PostgresEngine(place, serving)
 
 
-def _in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
-    connection.execute("SAVEPOINT one")
-    try:
-        result = job.work(connection)
-    except BaseException as error:  # handed to the caller, who waits for it in another thread
-        if not connection.in_transaction:  # a full disk ends the transaction of all
-            raise sqlite3.OperationalError(str(error)) from error
-        connection.execute("ROLLBACK TO one")
-        connection.execute("RELEASE one")
-        return job, None, _public(error)
-    connection.execute("RELEASE one")
-    return job, result, None
+class _Worker(threading.Thread):
+    """A thread with a session: it takes what waits, runs it, and connects again when the session broke."""
+
+    def __init__(
+        self, name: str, engine: Engine, connect: Callable[[], Session], waiting: Waiting, running: Running
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._engine = engine
+        self._connect = connect
+        self._waiting = waiting
+        self._running = running
+        self._at_once = MAX_BATCH if running is write_together else 1
+        self.session = connect()
+
+    def run(self) -> None:
+        """Until the queue is closed and empty."""
+        while batch := self._waiting.take(self._at_once):
+            try:
+                deliver(self._running(self._engine, self.session, batch))
+            except ConnectionLostError as error:
+                self._put_back(batch, error)
+                if not self._connected_again():
+                    return
+            except Exception as error:  # a thread that ended would leave every caller waiting
+                log.exception("a database thread failed")
+                deliver((job, None, StoreError(detail=repr(error))) for job in batch)
+                if not self._connected_again():
+                    return
+        self.session.close()
+
+    def _put_back(self, batch: list[Job], error: ConnectionLostError) -> None:
+        for job in batch:
+            job.tries += 1
+        self._waiting.put_back(job for job in batch if job.tries < MAX_TRIES)
+        deliver((job, None, _unreachable(error.detail)) for job in batch if job.tries >= MAX_TRIES)
+
+    def _connected_again(self) -> bool:
+        """Try until it works, or until the queue is closed: then what waits is refused."""
+        log.warning("the database went away", extra={"thread": self.name})
+        self.session.close()
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                self.session = self._connect()
+            except StoreError as error:
+                ending = self._waiting.wait_for_end(retry_s * (0.5 + random.random()))
+                deliver((job, None, _unreachable(error.detail)) for job in self._waiting.take_older(PATIENCE_S))
+                if ending:
+                    return False
+                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+            else:
+                log.info("the database is back", extra={"thread": self.name})
+                return True
 
 
-def _read_once(connection: sqlite3.Connection, job: _Job) -> _Outcome:
-    try:
-        connection.execute("BEGIN")
-        return job, job.work(connection), None
-    except BaseException as error:  # noqa: BLE001  handed to the caller, who waits for it in another thread
-        return job, None, _public(error)
-    finally:
-        _roll_back(connection)
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself
-            connection.execute("ROLLBACK")
-
-
-def _deliver(outcomes: list[_Outcome]) -> None:
-    """Wake the callers, each loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        by_loop.setdefault(outcome[0].loop, []).append(outcome)
-    for loop, theirs in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # a loop that was closed waits for nothing
-            loop.call_soon_threadsafe(_settle, theirs)
-
-
-def _settle(outcomes: list[_Outcome]) -> None:
-    for job, result, error in outcomes:
-        if job.done.done():
-            continue
-        if error is None:
-            job.done.set_result(result)
-        else:
-            job.done.set_exception(error)
-
-
-def _public(error: BaseException) -> BaseException:
-    """The error that a caller gets."""
-    if isinstance(error, UnicodeEncodeError):  # half a surrogate pair, which JSON can carry
-        return InvalidInputError("The text is not valid Unicode.")
-    return _store_error(error) if isinstance(error, sqlite3.Error) else error
-
-
-def _store_error(error: sqlite3.Error) -> StoreError:
-    return StoreError("The database refused.", detail=f"{_name_of(error)}: {error}")
-
-
-def _name_of(error: BaseException) -> str:
-    return str(getattr(error, "sqlite_errorname", type(error).__name__))
+def _unreachable(reason: str) -> StoreError:
+    return StoreError("The database can't be reached. Try again.", detail=reason)

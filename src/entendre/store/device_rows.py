@@ -157,8 +157,11 @@ class DeviceRows:
             "address": address,
             "created_at_s": self.now_s,
         } | values
+        own = (self.region, identity.kind, identity.hardware, identity.client)
+        sql = "DELETE FROM pending_devices WHERE region = ? AND kind = ? AND hardware = ? AND client = ?"
+        self.connection.execute(sql, own)
         names, marks = ", ".join(row), ", ".join("?" for _ in row)
-        self.connection.execute(f"REPLACE INTO pending_devices ({names}) VALUES ({marks})", list(row.values()))
+        self.connection.execute(f"INSERT INTO pending_devices ({names}) VALUES ({marks})", list(row.values()))
 
     def set_pending(self, pending: str, **values: Any) -> None:
         """Change columns of a row."""

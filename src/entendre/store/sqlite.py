@@ -1,8 +1,7 @@
-"""The store port over SQLite."""
+"""The store port over a database."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ from entendre.ports import (
     RingRow,
 )
 from entendre.store.connection import HOME, Connection
-from entendre.store.database import Database
+from entendre.store.database import Database, open_database
 from entendre.store.rows import Versioned, loaded, save_item, save_versioned, select
 from entendre.system import new_id
 
@@ -36,9 +35,9 @@ class SqliteStore:
         self._clock = clock
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, region: str = "home", household: str = HOME) -> SqliteStore:
-        """Open or make the file. Raises: NewerDatabaseError, StoreError."""
-        return cls(await asyncio.to_thread(Database, path), clock, region, household)
+    async def open(cls, place: Path | str, clock: Clock, region: str = "home", household: str = HOME) -> SqliteStore:
+        """Open or make the file, or connect to `postgresql://…`. Raises: NewerDatabaseError, StoreError."""
+        return cls(await open_database(place), clock, region, household)
 
     async def write(self, change: Change) -> ActionRecord | None:
         """Write a change, or return the record of the same action done before. Raises: ConflictError."""

@@ -8,7 +8,7 @@ import pytest
 
 from entendre.core.errors import NewerDatabaseError, StoreError
 from entendre.store import Database
-from entendre.store.migrate import Migration, migrate, packaged_migrations, schema_version
+from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations, schema_version
 
 
 def plain(path: Path) -> sqlite3.Connection:
@@ -36,12 +36,12 @@ def test_a_migration_that_fails_leaves_no_trace(tmp_path: Path) -> None:
     good = Migration(1, "0001_good.sql", "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n")
     bad = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\nINSERT INTO nowhere VALUES (1);\n")
     with pytest.raises(StoreError, match="0002_bad"):
-        migrate(connection, (good, bad))
+        migrate_sqlite(connection, (good, bad))
     assert schema_version(connection) == 1
     assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
     fixed = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\n")
-    assert migrate(connection, (good, fixed)) == 1
-    assert migrate(connection, (good, fixed)) == 0
+    assert migrate_sqlite(connection, (good, fixed)) == 1
+    assert migrate_sqlite(connection, (good, fixed)) == 0
     connection.close()
 
 

@@ -17,7 +17,7 @@ from entendre.store import device_binding as binding
 from entendre.store import device_tokens as tokens
 from entendre.store.device_admission import AdmissionRules, activate, announce, verify
 from entendre.store.device_rows import DeviceRows
-from entendre.store.migrate import migrate, packaged_migrations
+from entendre.store.migrate import migrate_sqlite, packaged_migrations
 
 KEY = b"\x07" * 32
 BOX = DeviceIdentity("02:11:22:33:44:55", "the-client", serial="S" * 32, board="box", firmware="1.0")
@@ -29,7 +29,7 @@ STEPS = 60
 def connection() -> Iterator[sqlite3.Connection]:
     made = sqlite3.connect(":memory:", isolation_level=None)
     made.execute("PRAGMA foreign_keys = ON")
-    migrate(made, packaged_migrations())
+    migrate_sqlite(made, packaged_migrations())
     yield made
     made.close()
 

@@ -15,7 +15,7 @@ from entendre.core.errors import InvalidInputError
 from entendre.store import Database, Devices, device_presence, device_watch
 from entendre.store.device_tokens import OVERLAP_S
 from entendre.store.devices import SAME_TOKEN_S
-from entendre.store.migrate import migrate, packaged_migrations, schema_version
+from entendre.store.migrate import migrate_sqlite, packaged_migrations, schema_version
 
 BOX = DeviceIdentity(
     "02:11:22:33:44:55", "7b1c5a0e-0d2f-4a58-9f3e-3f9d8c1f2a11", board="esp-box-3", firmware="2.4.2", language="en-US"
@@ -278,7 +278,7 @@ async def test_who_was_seen_is_written_once_a_minute_and_at_the_end(
 def test_a_filled_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "entendre.db", isolation_level=None)
     migrations = packaged_migrations()
-    migrate(connection, migrations[:1])
+    migrate_sqlite(connection, migrations[:1])
     connection.execute("INSERT INTO lists VALUES ('home', 'shopping', '{}', 1)")
     connection.execute("INSERT INTO api_keys VALUES ('home', 'k', 'kitchen', x'00', 1.0, NULL, NULL)")
     connection.execute("INSERT INTO outbox VALUES (7, 'home', 'o', 'jobs', 's', 'changed', 1.0)")
@@ -291,7 +291,7 @@ def test_a_filled_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) ->
     }
     before = {name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()}
     assert all(before.values())
-    assert migrate(connection, migrations) == len(migrations) - 1
+    assert migrate_sqlite(connection, migrations) == len(migrations) - 1
     assert schema_version(connection) == len(migrations)
     assert before == {
         name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()
@@ -303,7 +303,7 @@ def test_a_filled_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) ->
 
 async def test_a_migrated_database_serves_devices(tmp_path: Path, clock: HandClock) -> None:
     connection = sqlite3.connect(tmp_path / "entendre.db", isolation_level=None)
-    migrate(connection, packaged_migrations()[:1])
+    migrate_sqlite(connection, packaged_migrations()[:1])
     connection.close()
     database = Database(tmp_path / "entendre.db")
     assert (await bound(Devices(database, clock))).record.hardware == BOX.hardware

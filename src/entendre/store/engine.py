@@ -1,0 +1,129 @@
+"""What stands under a database: SQLite or PostgreSQL, as sessions of which each belongs to one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from entendre.core.errors import InvalidInputError, StoreError
+from entendre.store.connection import Connection
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a write waits for another process (`entendre keys add`) that writes."""
+
+
+class ConnectionLostError(StoreError):
+    """The connection broke before anything was committed: what ran in it did not happen."""
+
+
+class Session(Protocol):
+    """A connection of one thread. Reading sessions cannot write and see one snapshot from `begin` on.
+
+    Its own errors (`errors`) come out of every method and of works.
+    """
+
+    @property
+    def errors(self) -> type[Exception]:
+        """The root of the engine's own errors."""
+        ...
+
+    @property
+    def connection(self) -> Connection:
+        """What works run on."""
+        ...
+
+    @property
+    def savepoints_are_cheap(self) -> bool:
+        """Whether one may be set for every work."""
+        ...
+
+    def begin(self) -> None:
+        """Start a transaction; a writing one waits until no other process writes."""
+        ...
+
+    def commit(self) -> None:
+        """Durable when it returns. Raises also when the engine undid the transaction instead."""
+        ...
+
+    def roll_back(self) -> None:
+        """Undo the transaction, if there is one; never raises."""
+        ...
+
+    def set_savepoint(self) -> None:
+        """Remember this place in the transaction."""
+        ...
+
+    def release_savepoint(self) -> None:
+        """Keep what was done since the savepoint."""
+        ...
+
+    def return_to_savepoint(self) -> None:
+        """Undo what was done since the savepoint, and forget it."""
+        ...
+
+    def watch(self) -> None:
+        """From here on, note whether something is written."""
+        ...
+
+    def is_untouched(self) -> bool:
+        """Whether nothing was written, or went wrong, since `watch`."""
+        ...
+
+    def is_spoilt(self) -> bool:
+        """Whether what went wrong ended the whole transaction, as a full disk does in SQLite."""
+        ...
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether an error means that the connection is gone."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; never raises."""
+        ...
+
+
+class Engine(Protocol):
+    """One database, not opened yet."""
+
+    @property
+    def name(self) -> str:
+        """ "sqlite" or "postgresql"."""
+        ...
+
+    @property
+    def readers(self) -> int:
+        """How many threads read."""
+        ...
+
+    def prepare(self) -> None:
+        """Make it if it can be made, and bring its schema up to date. Raises: NewerDatabaseError, StoreError."""
+        ...
+
+    def writer(self) -> Session:
+        """A session that writes. Raises: StoreError."""
+        ...
+
+    def reader(self) -> Session:
+        """A session that reads. Raises: StoreError."""
+        ...
+
+    def explained(self, error: BaseException) -> BaseException:
+        """The error that a caller gets for one of a work."""
+        ...
+
+
+def unclean_input(error: BaseException) -> InvalidInputError | None:
+    """The error of a caller whose values no database keeps."""
+    if isinstance(error, UnicodeEncodeError):  # half a surrogate pair, which JSON can carry
+        return InvalidInputError("The text is not valid Unicode.")
+    if isinstance(error, OverflowError):
+        return InvalidInputError("A number is too large.")
+    return None
+
+
+def refusal(name: str, message: Any) -> StoreError:
+    """The error of a statement that the engine refused; `name` is the engine's name for it."""
+    return StoreError("The database refused.", detail=f"{name}: {message}")

@@ -1,0 +1,323 @@
+"""PostgreSQL 15 or newer, by psycopg (extra `postgres`).
+
+Writers of all processes are serial: each transaction that writes holds one advisory lock from its beginning until its
+commit is visible. So a work that reads and then writes sees what it would see on SQLite, and the numbers (`seq`) of the
+change feed are in the order of the commits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Buffer, Dumper, Loader
+from psycopg.pq import TransactionStatus
+
+from entendre.core.errors import ConfigurationError, InvalidInputError, StoreError
+from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
+from entendre.store.migrate import Migration, as_postgresql, packaged_migrations, still_to_apply, upgrade_failed
+
+READERS = 4
+OLDEST_VERSION = 150_000
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 60
+"""Bounds a statement of a write; one that reads, as an export does, may take `READ_TIMEOUT_S`."""
+READ_TIMEOUT_S = 300
+IDLE_TIMEOUT_S = 30
+"""How long a transaction may stand still: a process that was stopped lets go of the lock then."""
+MIGRATION_TIMEOUT_S = 3_600
+MIGRATION_WAIT_S = 300
+SERVING_WAIT_S = 10.0
+"""How long a server waits for the one before it, whose connection the database has not missed yet."""
+MAX_PREPARED = 400
+
+LOCKS = 0x456E_7464
+"""First half of our advisory locks; the second says which."""
+WRITING, MIGRATING = 1, 2
+
+_PIECE = re.compile(r"'(?:[^']|'')*'|\?")
+_LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"})
+"""The server ends, restarts, has ended this session, or has become a standby."""
+_OPTIONS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "client_encoding": "utf8",
+    "application_name": "entendre",
+    "target_session_attrs": "read-write",
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+class PostgresConnection:
+    """A `Connection` of the store. `wrote`: whether a statement since it was reset may have changed something."""
+
+    def __init__(self, psycopg_connection: psycopg.Connection[Any]) -> None:
+        self.raw = psycopg_connection
+        self.wrote = False
+        self._kinds: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
+        """As `Connection.execute`."""
+        query, writes = translated(sql)
+        self.wrote |= writes
+        return self.raw.execute(query, parameters or None)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> psycopg.Cursor[Any]:
+        """As `Connection.executemany`."""
+        query, _ = translated(sql)
+        self.wrote = True
+        cursor = self.raw.cursor()
+        cursor.executemany(query, parameters)
+        return cursor
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> int:
+        """As `Connection.insert_many`: one array for each column, written here, since psycopg's take their time."""
+        if not rows:
+            return 0
+        kinds = self._kinds_of(table, tuple(columns))
+        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
+        query = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+        self.wrote = True
+        values = [_array(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
+        return self.raw.execute(query, values).rowcount
+
+    def _kinds_of(self, table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if (table, columns) not in self._kinds:
+            sql = (
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+                " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped"
+            )
+            found = dict(self.raw.execute(sql, (table,)).fetchall())
+            self._kinds[table, columns] = tuple(found[column] for column in columns)
+        return self._kinds[table, columns]
+
+
+class PostgresSession:
+    """Implements `Session`."""
+
+    errors: type[Exception] = psycopg.Error
+    savepoints_are_cheap = False
+
+    def __init__(self, raw: psycopg.Connection[Any], *, writes: bool) -> None:
+        self._raw = raw
+        self.connection = PostgresConnection(raw)
+        self._begin = (
+            f"BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, {WRITING})"
+            if writes
+            else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        )
+
+    def begin(self) -> None:
+        """As `Session.begin`."""
+        self._raw.execute(self._begin)
+
+    def commit(self) -> None:
+        """As `Session.commit`. PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and no error."""
+        if self._raw.execute("COMMIT").statusmessage != "COMMIT":
+            raise psycopg.InternalError("a work went on after one of its statements had failed")
+
+    def roll_back(self) -> None:
+        """As `Session.roll_back`."""
+        if self._raw.info.transaction_status != TransactionStatus.IDLE:
+            with contextlib.suppress(psycopg.Error):
+                self._raw.execute("ROLLBACK")
+
+    def set_savepoint(self) -> None:
+        """As `Session.set_savepoint`."""
+        self._raw.execute("SAVEPOINT one")
+
+    def release_savepoint(self) -> None:
+        """As `Session.release_savepoint`."""
+        self._raw.execute("RELEASE one")
+
+    def return_to_savepoint(self) -> None:
+        """As `Session.return_to_savepoint`."""
+        self._raw.execute("ROLLBACK TO one; RELEASE one")
+
+    def watch(self) -> None:
+        """As `Session.watch`."""
+        self.connection.wrote = False
+
+    def is_untouched(self) -> bool:
+        """As `Session.is_untouched`."""
+        return not self.connection.wrote and self._raw.info.transaction_status == TransactionStatus.INTRANS
+
+    def is_spoilt(self) -> bool:
+        """As `Session.is_spoilt`."""
+        return self._raw.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+    def is_lost(self, error: BaseException) -> bool:
+        """As `Session.is_lost`."""
+        return self._raw.closed or (isinstance(error, psycopg.Error) and error.sqlstate in _LOST_STATES)
+
+    def close(self) -> None:
+        """As `Session.close`."""
+        with contextlib.suppress(psycopg.Error):
+            self._raw.close()
+
+
+class PostgresEngine:
+    """Implements `Engine`. `serving`: the region whose only server this is."""
+
+    name = "postgresql"
+    readers = READERS
+
+    def __init__(self, url: str, serving: str | None = None) -> None:
+        self._url = url
+        self._serving = serving
+        self._served_before = False
+
+    def prepare(self) -> None:
+        """As `Engine.prepare`."""
+        try:
+            with contextlib.closing(self._connect(MIGRATION_TIMEOUT_S, MIGRATION_WAIT_S)) as raw:
+                _check(raw)
+                migrate_postgresql(raw, packaged_migrations())
+        except psycopg.Error as error:
+            raise _unreachable(error) from error
+
+    def writer(self) -> Session:
+        """As `Engine.writer`. Raises: ConfigurationError when another server writes this region."""
+        try:
+            raw = self._connect(STATEMENT_TIMEOUT_S, BUSY_TIMEOUT_S)
+            self._take_region(raw)
+        except psycopg.Error as error:
+            raise _unreachable(error) from error
+        return PostgresSession(raw, writes=True)
+
+    def reader(self) -> Session:
+        """As `Engine.reader`."""
+        try:
+            return PostgresSession(self._connect(READ_TIMEOUT_S, BUSY_TIMEOUT_S), writes=False)
+        except psycopg.Error as error:
+            raise _unreachable(error) from error
+
+    def explained(self, error: BaseException) -> BaseException:
+        """As `Engine.explained`. The message alone: its detail holds values of rows."""
+        if isinstance(error, psycopg.DataError) and (error.sqlstate is None or error.sqlstate == "22003"):
+            wrong = "A number is too large." if error.sqlstate else "Text must not contain NUL characters."
+            return InvalidInputError(wrong)
+        if isinstance(error, psycopg.Error):
+            return refusal(error.sqlstate or type(error).__name__, error.diag.message_primary or error)
+        return unclean_input(error) or error
+
+    def _connect(self, statement_timeout_s: float, lock_timeout_s: float) -> psycopg.Connection[Any]:
+        given = psycopg.conninfo.conninfo_to_dict(self._url)
+        options: dict[str, Any] = {name: value for name, value in _OPTIONS.items() if name not in given}
+        raw = psycopg.connect(self._url, autocommit=True, cursor_factory=psycopg.RawCursor, **options)
+        raw.prepared_max = MAX_PREPARED
+        raw.adapters.register_dumper(bool, _BoolDumper)
+        raw.adapters.register_loader("numeric", _NumberLoader)
+        raw.execute(
+            f"SET statement_timeout = {round(statement_timeout_s * 1000)};"
+            f" SET lock_timeout = {round(lock_timeout_s * 1000)};"
+            f" SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_S * 1000};"
+            " SET synchronous_commit = on"
+        )
+        return raw
+
+    def _take_region(self, raw: psycopg.Connection[Any]) -> None:
+        """Hold the lock of the region as long as this session lives, which alone writes for this server."""
+        if self._serving is None:
+            return
+        wait_s = BUSY_TIMEOUT_S if self._served_before else SERVING_WAIT_S
+        try:
+            raw.execute(f"SET lock_timeout = {round(wait_s * 1000)}")
+            raw.execute("SELECT pg_advisory_lock($1, $2)", (LOCKS, _number_of(self._serving)))
+            raw.execute(f"SET lock_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
+        except psycopg.errors.LockNotAvailable:
+            raw.close()
+            taken = f"Another server writes the region {self._serving} of this database."
+            if self._served_before:
+                raise StoreError(taken) from None
+            raise ConfigurationError(f"{taken} Stop it, or choose another region.") from None
+        self._served_before = True
+
+
+def migrate_postgresql(raw: psycopg.Connection[Any], migrations: Sequence[Migration]) -> int:
+    """As `migrate_sqlite`; processes that start together wait for the one that migrates."""
+    raw.execute(f"SELECT pg_advisory_lock({LOCKS}, {MIGRATING})")
+    try:
+        raw.execute("CREATE TABLE IF NOT EXISTS schema_number (number BIGINT NOT NULL)")
+        found = raw.execute("SELECT coalesce(max(number), 0) FROM schema_number").fetchone()[0]  # type: ignore[index]
+        waiting = still_to_apply(found, migrations)
+        for migration in waiting:
+            try:
+                with raw.transaction():
+                    raw.execute(as_postgresql(migration.sql))
+                    raw.execute("DELETE FROM schema_number")
+                    raw.execute("INSERT INTO schema_number (number) VALUES ($1)", (migration.number,))
+            except psycopg.Error as error:
+                raise upgrade_failed(migration, error) from error
+        return len(waiting)
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            raw.execute(f"SELECT pg_advisory_unlock({LOCKS}, {MIGRATING})")
+
+
+@lru_cache(maxsize=2_000)
+def translated(sql: str) -> tuple[str, bool]:
+    """A statement with numbered marks, and whether it may write."""
+    number = 0
+
+    def mark(piece: re.Match[str]) -> str:
+        nonlocal number
+        if piece[0] != "?":
+            return piece[0]
+        number += 1
+        return f"${number}"
+
+    return _PIECE.sub(mark, sql), not sql.lstrip().upper().startswith("SELECT")
+
+
+class _BoolDumper(Dumper):
+    """Tables keep 0 and 1."""
+
+    oid = psycopg.adapters.types["int8"].oid
+
+    def dump(self, obj: bool) -> Buffer:
+        return b"1" if obj else b"0"
+
+
+class _NumberLoader(Loader):
+    """Sums of integers are `numeric`; SQLite gives integers."""
+
+    def load(self, data: Buffer) -> int | float:
+        text = bytes(data)
+        return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
+
+def _array(kind: str, values: Sequence[Any]) -> str:
+    """An array as PostgreSQL reads it."""
+    if kind == "text":
+        return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+    if kind == "bytea":
+        return "{" + ",".join("NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values) + "}"
+    return "{" + ",".join("NULL" if value is None else repr(value + 0) for value in values) + "}"  # + 0: True is 1
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _number_of(region: str) -> int:
+    """A lock's number for a region; below 100 are our own."""
+    return 100 + zlib.crc32(region.encode()) % (2**31 - 100)
+
+
+def _check(raw: psycopg.Connection[Any]) -> None:
+    if raw.info.server_version < OLDEST_VERSION:
+        raise ConfigurationError(f"PostgreSQL {OLDEST_VERSION // 10_000} or newer is needed.")
+    if raw.info.parameter_status("server_encoding") != "UTF8":
+        raise ConfigurationError("The database must be encoded in UTF8: CREATE DATABASE … ENCODING 'UTF8'.")
+
+
+def _unreachable(error: psycopg.Error) -> StoreError:
+    return StoreError("The database can't be reached.", detail=str(error))

@@ -1,0 +1,142 @@
+"""One SQLite file: WAL, and commits that wait for the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from entendre.core.errors import StoreError
+from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
+from entendre.store.migrate import migrate_sqlite, packaged_migrations
+
+READERS = 2
+"""Threads that read, so that one long export does not hold up a turn."""
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A `Connection` of the store."""
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> int:
+        """As `Connection.insert_many`."""
+        marks = ", ".join("?" for _ in columns)
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        return self.executemany(sql, rows).rowcount
+
+
+class SqliteSession:
+    """Implements `Session`."""
+
+    errors = sqlite3.Error
+    savepoints_are_cheap = True
+
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        self.connection = connect(path)
+        self._writes = writes
+        self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        if not writes:
+            self.connection.execute("PRAGMA query_only = ON")
+
+    def begin(self) -> None:
+        """As `Session.begin`."""
+        self.connection.execute(self._begin)
+
+    def commit(self) -> None:
+        """As `Session.commit`."""
+        self.connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """As `Session.roll_back`."""
+        if self.connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself
+                self.connection.execute("ROLLBACK")
+
+    def set_savepoint(self) -> None:
+        """As `Session.set_savepoint`."""
+        self.connection.execute("SAVEPOINT one")
+
+    def release_savepoint(self) -> None:
+        """As `Session.release_savepoint`."""
+        self.connection.execute("RELEASE one")
+
+    def return_to_savepoint(self) -> None:
+        """As `Session.return_to_savepoint`."""
+        self.connection.execute("ROLLBACK TO one")
+        self.connection.execute("RELEASE one")
+
+    def watch(self) -> None:
+        """As `Session.watch`."""
+
+    def is_untouched(self) -> bool:
+        """As `Session.is_untouched`."""
+        return False
+
+    def is_spoilt(self) -> bool:
+        """As `Session.is_spoilt`."""
+        return not self.connection.in_transaction
+
+    def is_lost(self, error: BaseException) -> bool:
+        """As `Session.is_lost`."""
+        return False
+
+    def close(self) -> None:
+        """As `Session.close`."""
+        if self._writes:
+            with contextlib.suppress(sqlite3.Error):  # another process may hold the log; the next start replays it
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.connection.close()
+
+
+class SqliteEngine:
+    """Implements `Engine`."""
+
+    name = "sqlite"
+    readers = READERS
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self) -> None:
+        """As `Engine.prepare`."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)  # what a household says is nobody else's; the log takes the same mode
+            with contextlib.closing(connect(self.path)) as connection:
+                migrate_sqlite(connection, packaged_migrations())
+        except (sqlite3.Error, OSError) as error:
+            raise self._unopened(error) from error
+
+    def writer(self) -> Session:
+        """As `Engine.writer`."""
+        return self._session(writes=True)
+
+    def reader(self) -> Session:
+        """As `Engine.reader`."""
+        return self._session(writes=False)
+
+    def explained(self, error: BaseException) -> BaseException:
+        """As `Engine.explained`."""
+        if isinstance(error, sqlite3.Error):
+            return refusal(str(getattr(error, "sqlite_errorname", type(error).__name__)), error)
+        return unclean_input(error) or error
+
+    def _session(self, *, writes: bool) -> SqliteSession:
+        try:
+            return SqliteSession(self.path, writes=writes)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unopened(error) from error
+
+    def _unopened(self, error: Exception) -> StoreError:
+        return StoreError("The database could not be opened.", detail=f"{self.path}: {error}")
+
+
+def connect(path: Path) -> SqliteConnection:
+    """A connection whose commits are durable and whose foreign keys hold. Raises: sqlite3.Error."""
+    options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "factory": SqliteConnection}
+    connection: SqliteConnection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, **options)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
