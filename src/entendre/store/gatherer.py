@@ -27,8 +27,14 @@ class Gatherer(Generic[Item, Result]):
     """
 
     def __init__(
-        self, database: Database, work: Callable[[Connection, Sequence[Item]], Sequence[Result | Exception]]
+        self,
+        database: Database,
+        work: Callable[[Connection, Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        at_once: int = MAX_BATCH,
     ) -> None:
+        """`at_once`: items of one transaction, where they are large."""
+        self._at_once = at_once
         self._database = database
         self._work = work
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -47,7 +53,7 @@ class Gatherer(Generic[Item, Result]):
     async def _write_all(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                batch, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
                 await self._write(batch)
         finally:
             self._writing = None

@@ -53,6 +53,7 @@ CREATE TABLE commands (
     mode            TEXT    NOT NULL CHECK (mode IN ('direct', 'queued')),
     state           TEXT    NOT NULL CHECK (state IN ('queued', 'delivered', 'done', 'failed', 'expired', 'cancelled')),
     idempotency_key TEXT,
+    job             TEXT,
     created_at_s    REAL    NOT NULL,
     created_by      TEXT    NOT NULL,
     expires_at_s    REAL    NOT NULL,
@@ -68,7 +69,30 @@ CREATE UNIQUE INDEX commands_once ON commands (region, brand, device, idempotenc
 CREATE INDEX commands_open ON commands (region, device, id) WHERE finished_at_s IS NULL;
 CREATE INDEX commands_expiring ON commands (region, expires_at_s) WHERE finished_at_s IS NULL;
 CREATE INDEX commands_of_device ON commands (region, brand, device, id);
-CREATE INDEX commands_finished ON commands (region, finished_at_s) WHERE finished_at_s IS NOT NULL;
+CREATE INDEX commands_finished ON commands (region, brand, finished_at_s) WHERE finished_at_s IS NOT NULL;
+CREATE INDEX commands_of_job ON commands (region, job, state) WHERE job IS NOT NULL;
+
+-- One command for every device that a query finds. `reached` is the last device that was asked about, in order of ids.
+CREATE TABLE command_jobs (
+    region          TEXT    NOT NULL,
+    id              TEXT    NOT NULL,
+    brand           TEXT    NOT NULL,
+    query           TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    payload         TEXT    NOT NULL,
+    ttl_s           REAL    NOT NULL,
+    state           TEXT    NOT NULL CHECK (state IN ('running', 'queued', 'cancelled', 'failed')),
+    reached         TEXT    NOT NULL,
+    queued          INTEGER NOT NULL,
+    refused         INTEGER NOT NULL,
+    created_at_s    REAL    NOT NULL,
+    created_by      TEXT    NOT NULL,
+    finished_at_s   REAL,
+    version         INTEGER NOT NULL,
+    PRIMARY KEY (region, id)
+) WITHOUT ROWID;
+CREATE INDEX command_jobs_of_brand ON command_jobs (region, brand, id);
+CREATE INDEX command_jobs_running ON command_jobs (region, id) WHERE finished_at_s IS NULL;
 
 -- `id` is the device's own message id where it gives one, so that a message sent twice is one row.
 CREATE TABLE telemetry (
@@ -82,6 +106,7 @@ CREATE TABLE telemetry (
     PRIMARY KEY (region, device, id)
 ) WITHOUT ROWID;
 CREATE INDEX telemetry_in_time ON telemetry (region, device, at_s);
+CREATE INDEX telemetry_of_brand ON telemetry (region, brand, received_at_s);
 
 CREATE TABLE webhooks (
     region          TEXT    NOT NULL,
