@@ -1,4 +1,7 @@
-"""The change feed, followed: one reader of the table for all subscribers of this process."""
+"""The change feed, followed: one reader of the table for all subscribers of this process.
+
+Transactions that write are serial, on both databases and across processes: numbers become visible in their order.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How soon what other processes wrote is seen."""
-GAP_S = 1.0
-"""How long a missing number may belong to a transaction that is not committed yet."""
 READ_AT_ONCE = 1_000
 MAX_QUEUED = 512
 """Changes that wait for one subscriber; a slower one has to read again."""
@@ -68,17 +69,14 @@ class LiveSubscription:
 class LiveChanges:
     """Implements `ports.changes.ChangeFeed`. `run` reads; open it before anybody subscribes."""
 
-    def __init__(self, source: ChangeSource, clock: Callable[[], float], *, poll_s: float = POLL_S) -> None:
+    def __init__(self, source: ChangeSource, *, poll_s: float = POLL_S) -> None:
         self._source = source
-        self._clock = clock
         self._poll_s = poll_s
         self._loop = asyncio.get_running_loop()
         self._written = asyncio.Event()
         self._by_brand: dict[str | None, set[LiveSubscription]] = {}
         self._by_household: dict[str, set[LiveSubscription]] = {}
         self._subscribers = 0
-        self._gap: tuple[int, float] | None = None
-        self._settled = 0
         self._position = 0
 
     @property
@@ -109,8 +107,6 @@ class LiveChanges:
         """Read what is new and tell the subscribers; whether there was a full page of it. Raises: StoreError."""
         page = await self._source.after(self._position, _EVERYTHING, READ_AT_ONCE)
         for change in page.changes:
-            if change.seq != self._position + 1 and not self._passes(change.seq, page.changes[-1].seq):
-                return False
             self._position = change.seq
             self._tell(change)
         return page.more
@@ -153,23 +149,6 @@ class LiveChanges:
                     yield Heard(fresh)
         finally:
             subscription.close()
-
-    def _passes(self, seq: int, newest: int) -> bool:
-        """Whether the numbers missing before `seq` were given up: a transaction that was undone leaves a gap for ever.
-
-        What is still missing `GAP_S` after a later number was seen never comes.
-        """
-        if seq <= self._settled:
-            return True
-        now_s = self._clock()
-        if self._gap is None:
-            self._gap = newest, now_s
-        through, since_s = self._gap
-        if now_s - since_s < GAP_S:
-            return False
-        self._gap = None
-        self._settled = through
-        return seq <= through
 
     def _tell(self, change: FeedChange) -> None:
         for shelf in (

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from entendre.cloud.delivery import Delivery
 from entendre.core.clock import Clock
 from entendre.core.errors import ConflictError, NoAnswerError, NotFoundError, OfflineError, OverloadedError
 from entendre.fleet import commands as rules
-from entendre.ports.changes import ChangeFeed, Interest
+from entendre.ports.changes import ChangeFeed
 from entendre.ports.commands import CommandAnswer, CommandRecord, CommandStore, DeviceAnswer
 from entendre.ports.links import CommandLink, DeviceLinks
 
@@ -27,16 +26,8 @@ MAX_NOTES = 10_000
 NO_ANSWER_STATUS = 504
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of a device that is not connected here."""
-
-    brand: str
-    online: bool
-
-
-Find = Callable[[str], Awaitable[Found | None]]
-"""A device by its id; None if there is none, or none any more."""
+BrandOf = Callable[[str], Awaitable[str | None]]
+"""The brand of a device; None if there is no such device, or none any more."""
 
 
 class Commands:
@@ -49,18 +40,17 @@ class Commands:
         feed: ChangeFeed,
         clock: Clock,
         *,
-        find: Find,
+        brand_of: BrandOf,
         new_id: Callable[[], str],
     ) -> None:
         self._store = store
         self._links = links
-        self._feed = feed
         self._clock = clock
-        self._find = find
+        self._brand_of = brand_of
         self._new_id = new_id
         self._in_flight: Counter[str] = Counter()
         self._notes: set[asyncio.Task[None]] = set()
-        self.delivery = Delivery(store, links, feed, clock.monotonic, forwarded=self._forwarded)
+        self.delivery = Delivery(store, links, feed, clock.monotonic)
 
     # -- for people --------------------------------------------------------------------------------------------------
 
@@ -83,15 +73,14 @@ class Commands:
         record = self._record(brand, device, name, payload, by, wait_s, "direct", key)
         link = self._links.link(device) if self._links.brand_of(device) == brand else None
         if link is None:
-            await self._check_online(brand, device)
-        if key is not None or link is None:
-            earlier = await self._store.begin(record, forwarded=link is None)
-            if earlier.id != record.id:
-                if earlier.finished_at_s is not None:
-                    return earlier
-                record = replace(record, id=earlier.id, version=earlier.version)
-        if link is None:
-            return await self._elsewhere(record, wait_s)
+            if await self._brand_of(device) != brand:
+                raise NotFoundError("There is no such device.")
+            raise OfflineError("The device is not connected.")
+        if key is not None:
+            earlier = _same(record, await self._store.begin(record))
+            if earlier.finished_at_s is not None:
+                return earlier
+            record = replace(record, id=earlier.id, version=earlier.version)
         return await self._here(record, link, payload, wait_s)
 
     async def queue(
@@ -105,9 +94,12 @@ class Commands:
         key: str | None = None,
         by: str,
     ) -> CommandRecord:
-        """Have a device do something once it can. Raises: NotFoundError, ThrottledError, InvalidInputError."""
+        """Have a device do something once it can.
+
+        Raises: NotFoundError, ThrottledError, ConflictError, InvalidInputError, TooLargeError.
+        """
         record = self._record(brand, device, name, payload, by, rules.ttl(ttl_s), "queued", key)
-        return await self._store.queue(record)
+        return _same(record, await self._store.queue(record))
 
     async def cancel(self, brand: str, device: str, command: str, *, by: str) -> CommandRecord:
         """End a command that waits. Raises: NotFoundError, ConflictError."""
@@ -165,45 +157,6 @@ class Commands:
             if not self._in_flight[record.device]:
                 del self._in_flight[record.device]
 
-    async def _check_online(self, brand: str, device: str) -> None:
-        found = await self._find(device)
-        if found is None or found.brand != brand:
-            raise NotFoundError("There is no such device.")
-        if not found.online:
-            raise OfflineError("The device is not connected.")
-
-    async def _elsewhere(self, record: CommandRecord, wait_s: float) -> CommandRecord:
-        """Wait for the process that holds the device's connection, which hears of the command by the feed."""
-        heard = self._feed.subscribe(Interest(brand=record.brand, topics=("command",), subject=record.id))
-        try:
-            async with asyncio.timeout(wait_s):
-                while True:
-                    now = await self._store.get(record.brand, record.device, record.id)
-                    if now.finished_at_s is not None:
-                        return now
-                    await heard.wait()
-        except TimeoutError:
-            await self._give_up(record)
-            raise NoAnswerError("The device did not answer in time.") from None
-        finally:
-            heard.close()
-
-    async def _give_up(self, record: CommandRecord) -> None:
-        try:
-            await self._store.cancel(record.brand, record.device, record.id, record.created_by)
-        except ConflictError:  # it was answered in the last moment
-            log.debug("a direct command was answered late", extra={"device": record.device})
-
-    async def _forwarded(self, record: CommandRecord, link: CommandLink) -> None:
-        """Carry out what another process was asked for, on a connection of this one."""
-        left_s = max(rules.MIN_TIMEOUT_S, record.expires_at_s - self._clock.wall())
-        try:
-            answer = await self._asked(record, link, json.loads(record.payload), left_s)
-        except (NoAnswerError, OfflineError, OverloadedError):
-            return
-        result = rules.payload_text(answer.result)
-        await self._store.finish(DeviceAnswer(record.device, record.id, answer.status, result))
-
     def _finished(self, record: CommandRecord, answer: CommandAnswer) -> CommandRecord:
         return replace(
             record,
@@ -247,3 +200,10 @@ class Commands:
             expires_at_s=now_s + life_s,
             idempotency_key=key,
         )
+
+
+def _same(asked: CommandRecord, kept: CommandRecord) -> CommandRecord:
+    """What is kept for an idempotency key, if it is what is asked for. Raises: ConflictError."""
+    if (asked.mode, asked.name, asked.payload) != (kept.mode, kept.name, kept.payload):
+        raise ConflictError("This Idempotency-Key was used for another command.")
+    return kept

@@ -6,13 +6,13 @@ import asyncio
 import heapq
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from entendre.core.errors import EntendreError
 from entendre.fleet.commands import LOCK_S
 from entendre.ports.changes import ChangeFeed, FeedChange, Interest
 from entendre.ports.commands import CommandRecord, CommandStore
-from entendre.ports.links import CommandLink, DeviceLinks
+from entendre.ports.links import DeviceLinks
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,6 @@ DELIVER_S = 30.0
 """How long a device may take to confirm one command."""
 MARGIN_S = 1.0
 
-Forwarded = Callable[[CommandRecord, CommandLink], Awaitable[None]]
-"""Carries out a direct command that another process was asked for."""
-
 
 class Delivery:
     """Hands queued commands to the devices that are connected here. `run` while gateways serve."""
@@ -39,16 +36,12 @@ class Delivery:
         links: DeviceLinks,
         feed: ChangeFeed,
         monotonic: Callable[[], float],
-        *,
-        forwarded: Forwarded,
     ) -> None:
         self._store = store
         self._links = links
         self._feed = feed
         self._monotonic = monotonic
-        self._forward = forwarded
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._forwards: set[asyncio.Task[None]] = set()
         self._asked: dict[str, bool] = {}
         self._pollers: dict[str, set[asyncio.Event]] = {}
         self._locks: list[tuple[float, str, str]] = []
@@ -65,7 +58,7 @@ class Delivery:
                 news = await heard.wait(EXPIRE_EVERY_S)
                 try:
                     for change in news.changes:
-                        await self._follow(change)
+                        self._follow(change)
                     if news.missed:
                         self._sweep()
                     self._redeliver()
@@ -90,7 +83,7 @@ class Delivery:
 
     async def close(self) -> None:
         """Hand over nothing more."""
-        tasks = [*self._tasks.values(), *self._forwards]
+        tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -130,33 +123,15 @@ class Delivery:
             if not self._pollers[device]:
                 del self._pollers[device]
 
-    async def _follow(self, change: FeedChange) -> None:
+    def _follow(self, change: FeedChange) -> None:
         if change.change != "queued" or change.data is None:
             self._locked.discard(change.subject)
             return
         data = json.loads(change.data)
         device = data["device"]
-        link = self._links.link(device)
-        if data["mode"] == "direct":
-            if link is not None and self._links.brand_of(device) == change.brand:
-                await self._take_forwarded(change, device, link)
-            return
         for poller in self._pollers.get(device, ()):
             poller.set()
         self.hand_over(device)
-
-    async def _take_forwarded(self, change: FeedChange, device: str, link: CommandLink) -> None:
-        record = await self._store.get(change.brand, device, change.subject)
-        if record.finished_at_s is None:
-            task = asyncio.create_task(self._forwarding(record, link), name="command-forward")
-            self._forwards.add(task)
-            task.add_done_callback(self._forwards.discard)
-
-    async def _forwarding(self, record: CommandRecord, link: CommandLink) -> None:
-        try:
-            await self._forward(record, link)
-        except Exception:
-            log.exception("a command of another process failed", extra={"device": record.device})
 
     async def _hand_over(self, device: str) -> None:
         """Task root."""

@@ -89,11 +89,8 @@ class CommandStore(Protocol):
         """Keep the commands of a job's next devices and how far it came; full queues are counted as refused."""
         ...
 
-    async def begin(self, record: CommandRecord, *, forwarded: bool = False) -> CommandRecord:
-        """Keep a direct command before it is sent, or return the one of the same idempotency key.
-
-        `forwarded`: announce it, so that the process that holds the device's connection sends it.
-        """
+    async def begin(self, record: CommandRecord) -> CommandRecord:
+        """Keep a direct command before it is sent, or return the one of the same idempotency key."""
         ...
 
     async def note(self, record: CommandRecord) -> None:

@@ -62,7 +62,7 @@ class Commands:
 
         return await self._database.write(work)
 
-    async def begin(self, record: CommandRecord, *, forwarded: bool = False) -> CommandRecord:
+    async def begin(self, record: CommandRecord) -> CommandRecord:
         """Keep a direct command before it is sent, or return the one of the same idempotency key."""
 
         def work(connection: Connection) -> CommandRecord:
@@ -70,8 +70,6 @@ class Commands:
             if earlier is not None:
                 return earlier
             connection.execute(INSERT, values_of(self._region, record))
-            if forwarded:
-                self._tell(connection, record, None)
             return record
 
         return await self._database.write(work)
