@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How soon what other processes wrote is seen."""
+SPACING_S = 0.002
+"""Between two reads: many small writes are read together."""
 READ_AT_ONCE = 1_000
 MAX_QUEUED = 512
 """Changes that wait for one subscriber; a slower one has to read again."""
@@ -101,6 +103,7 @@ class LiveChanges:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._written.wait()
+                    await asyncio.sleep(SPACING_S)
             self._written.clear()
 
     async def read(self) -> bool:

@@ -48,6 +48,8 @@ class Database:
 
         Raises: ConfigurationError, MissingExtraError, NewerDatabaseError, StoreError.
         """
+        self.on_written: Callable[[], None] = lambda: None
+        """Called after each write that was committed, on the event loop of whoever wrote."""
         self.engine = engine_of(place, serving)
         self.engine.prepare()
         self._writes, self._reads = Waiting(), Waiting()
@@ -68,7 +70,9 @@ class Database:
 
         Raises: whatever `work` raises (its changes are undone), StoreError, OverloadedError.
         """
-        return await self._submit(self._writes, work)
+        result = await self._submit(self._writes, work)
+        self.on_written()
+        return result
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a connection that cannot write, in one consistent snapshot. Raises: as `write`."""
