@@ -1,0 +1,1 @@
+"""Commands on brands, devices, releases and households of a running server."""

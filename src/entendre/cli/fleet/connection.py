@@ -1,0 +1,87 @@
+"""How a command reaches its server: the address, what proves who asks, and a plain sentence where nobody answers."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from entendre.core.errors import EntendreError, InvalidInputError
+
+if TYPE_CHECKING:
+    from entendre.clients.api import Entendre
+
+T = TypeVar("T")
+DEFAULT_URL = "http://127.0.0.1:8770"
+MAX_KEY_BYTES = 1_024
+
+
+class NoServerError(EntendreError):
+    """Nobody answers where the command asks."""
+
+    code = "no_server"
+    retryable = True
+
+
+def add_connection_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--url`, `--key-file` and `--json`; `asked` reads them."""
+    group = parser.add_argument_group("server")
+    group.add_argument("--url", help=f"address of the server (default: ENTENDRE_URL, else {DEFAULT_URL})")
+    group.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="file with an API key (default: ENTENDRE_KEY, else `entendre login`)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def url_of(args: argparse.Namespace) -> str:
+    """The server's address."""
+    return str(args.url or os.environ.get("ENTENDRE_URL") or DEFAULT_URL).rstrip("/")
+
+
+def asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) -> T:
+    """Do some work with the server of a command line. Raises: NoServerError, ApiError."""
+    return asyncio.run(_asked(args, work))
+
+
+async def _asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) -> T:
+    from entendre.clients.api import ApiUnauthorizedError, Entendre, NotReachedError
+    from entendre.cli.fleet.sign_in import fresh_token
+
+    url = url_of(args)
+    key = key_of(args)
+    token = None if key else await fresh_token(url)
+    try:
+        async with Entendre(url, key=key, token=token) as client:
+            return await work(client)
+    except NotReachedError as error:
+        hint = "Start one with `entendre serve`" if url == DEFAULT_URL else "Is it running, and is --url right?"
+        more = ", or name another with --url." if url == DEFAULT_URL else ""
+        raise NoServerError(f"No server answers at {url}. {hint}{more}", detail=error.detail) from error
+    except ApiUnauthorizedError as error:
+        raise ApiUnauthorizedError(
+            f"{error.public_message} Sign in with `entendre login`, or give a key with --key-file or ENTENDRE_KEY.",
+            code=error.code,
+            status=error.status,
+        ) from error
+
+
+def key_of(args: argparse.Namespace) -> str | None:
+    """The API key of a file or of the environment. Raises: InvalidInputError."""
+    if args.key_file is None:
+        return os.environ.get("ENTENDRE_KEY") or None
+    try:
+        with args.key_file.open("rb") as opened:
+            key = opened.read(MAX_KEY_BYTES + 1).decode("ascii").strip()
+    except OSError as error:
+        raise InvalidInputError(f"The key file {args.key_file} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"The key file {args.key_file} holds no key.") from error
+    if not key or len(key) > MAX_KEY_BYTES or any(each.isspace() for each in key):
+        raise InvalidInputError(f"The key file {args.key_file} holds no key.")
+    return key
