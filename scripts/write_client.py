@@ -79,6 +79,13 @@ def rendered(kind: Any, imports: Imports) -> str:
     return imports.add(kind.__module__, kind.__name__)
 
 
+def answer_type(kind: Any, imports: Imports) -> str:
+    """The type of an answer: an object without fields of its own is a dict."""
+    if typing.get_origin(kind) is dict or kind is dict:
+        return "dict[str, object]"
+    return rendered(kind, imports)
+
+
 @dataclass(frozen=True)
 class Given:
     """One argument of a method. `wire`: its name in the body or the query."""
@@ -178,7 +185,7 @@ def method_source(operation: Any, method: str, imports: Imports) -> str:
     signature = ["self", *(f"{each}: str" for each in path), *extra]
     if named:
         signature += ["*", *(parameter(each) for each in named)]
-    reply = "None" if operation.reply is None else rendered(operation.reply, imports)
+    reply = "None" if operation.reply is None else answer_type(operation.reply, imports)
     handed = [f'ROUTES["{method}"]']
     handed += [] if reply == "None" else [reply]
     handed.append("{" + ", ".join(f'"{each}": {each}' for each in path) + "}")

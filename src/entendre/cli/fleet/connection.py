@@ -50,8 +50,8 @@ def asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) ->
 
 
 async def _asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) -> T:
-    from entendre.clients.api import ApiUnauthorizedError, Entendre, NotReachedError
     from entendre.cli.fleet.sign_in import fresh_token
+    from entendre.clients.api import ApiUnauthorizedError, Entendre, NotReachedError
 
     url = url_of(args)
     key = key_of(args)
@@ -77,7 +77,7 @@ def key_of(args: argparse.Namespace) -> str | None:
         return os.environ.get("ENTENDRE_KEY") or None
     try:
         with args.key_file.open("rb") as opened:
-            key = opened.read(MAX_KEY_BYTES + 1).decode("ascii").strip()
+            key = str(opened.read(MAX_KEY_BYTES + 1), "ascii").strip()
     except OSError as error:
         raise InvalidInputError(f"The key file {args.key_file} can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

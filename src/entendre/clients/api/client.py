@@ -9,6 +9,9 @@ from entendre.clients.api.retrying import Retries
 from entendre.clients.api.transport import Transport
 from entendre.core.errors import InvalidInputError
 
+BY_HAND: dict[str, str] = {}
+"""Operations that take or give no JSON, by the method that does them."""
+
 
 class Entendre(Groups):
     """One server. `key`: an API key; `token`: a person's or a device's access token; neither on a local server.

@@ -30,7 +30,7 @@ class Retries:
             if retry_after_s > self.patience_s:
                 return None
             return retry_after_s * random.uniform(1.0, 1.25)
-        return random.uniform(0.5, 1.0) * min(self.longest_s, self.first_s * 2 ** (attempt - 1))
+        return random.uniform(0.5, 1.0) * min(self.longest_s, self.first_s * 2.0 ** (attempt - 1))
 
 
 def may_repeat(method: str, has_key: bool) -> bool:

@@ -61,7 +61,7 @@ class KeyIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CertificateIdentity:
-    """A device with a private key, and a certificate of its maker's authority, then intermediates, in the chain file."""
+    """A device with a private key, and a certificate of its maker's authority; the chain file has intermediates too."""
 
     group: str
     serial: str

@@ -1,6 +1,7 @@
 """What a device measured and has not been told to be kept yet: at least once, bounded, in memory.
 
-A message stays until the server has acknowledged it, and keeps its id when it is sent again: it is one row there. What is in memory is lost with the power: a device whose readings must survive that writes them down before `add`.
+A message stays until the server has acknowledged it, and keeps its id when it is sent again: it is one row there. What
+is in memory is lost with the power: a device whose readings must survive that writes them down before `add`.
 """
 
 from __future__ import annotations
