@@ -41,7 +41,7 @@ from entendre.session.silent import NoEars, NoVad
 from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, load_speech, voice_for
-from entendre.store.database import Database
+from entendre.store.database import Database, open_database
 from entendre.store.devices import Devices
 from entendre.store.keys import ApiKeys
 from entendre.store.lock import sole_server
@@ -153,7 +153,9 @@ class App:
     async def _open_store(self) -> None:
         settings = self.settings
         self._take_data_dir()
-        database = await asyncio.to_thread(Database, settings.database_file)
+        database = await open_database(
+            settings.database_place, serving=settings.server.region if self._listen else None
+        )
         self.stack.push_async_callback(database.close)
         self.database = database
         self._store = SqliteStore(database, self.clock, settings.server.region)

@@ -19,7 +19,7 @@ from entendre.core.errors import InvalidInputError
 from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.rooms import room_named
-from entendre.store import Database, Devices
+from entendre.store import Devices, open_database
 from entendre.store.devices import KEY_BYTES
 from entendre.system import SystemClock
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> str:
-    database = await asyncio.to_thread(Database, settings.database_file)
+    database = await open_database(settings.database_place)
     try:
         devices = Devices(database, SystemClock(), settings.server.region)
         if args.devices_action == "list":

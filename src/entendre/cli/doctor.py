@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings, is_loopback
-from entendre.core.errors import EntendreError
+from entendre.core.errors import EntendreError, MissingExtraError
 
 OK, OPTIONAL, MISSING = "ok", "optional", "missing"
 _MARKS = {OK: "ok      ", OPTIONAL: "optional", MISSING: "MISSING "}
 LEAST_FREE_BYTES = 500 * 10**6
 CONNECT_S = 2.0
-_EXTRAS = ("speech", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker")
+_EXTRAS = ("speech", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker", "postgres", "fleet")
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([a-z]+)['\"]")
 
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def examine(settings: Settings) -> list[Check]:
     """Every check for these settings."""
     checks: list[Check] = []
-    for look in (_python, _venv, _extras, _models, _data_dir, _port, _home, _broker, _programs):
+    for look in (_python, _venv, _extras, _models, _data_dir, _database, _port, _home, _broker, _programs):
         checks += look(settings)
     return checks
 
@@ -92,6 +92,7 @@ def _extras(settings: Settings) -> Iterator[Check]:
         "mqtt": bool(settings.home.mqtt_url),
         "esphome": bool(settings.esphome.devices) or settings.esphome.discover,
         "wyoming": settings.wyoming.discover,
+        "postgres": bool(settings.server.database),
     }
     required = [found.groups() for line in metadata.requires("entendre") or () if (found := _REQUIREMENT.match(line))]
     for extra in _EXTRAS:
@@ -144,6 +145,18 @@ def _data_dir(settings: Settings) -> Iterator[Check]:
     roomy = free_bytes >= LEAST_FREE_BYTES
     remedy = "" if roomy else f"{LEAST_FREE_BYTES // 10**6} MB should be free."
     yield Check("data folder", OK if roomy else MISSING, f"{folder}, {free_bytes / 1e9:.1f} GB free", remedy)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    if not settings.server.database:
+        return
+    from entendre.store.database import engine_of
+
+    try:
+        yield Check("database", OK, engine_of(settings.server.database).look())
+    except EntendreError as error:
+        remedy = "" if isinstance(error, MissingExtraError) else "Start PostgreSQL, or correct server.database."
+        yield Check("database", MISSING, error.detail or error.public_message, remedy)
 
 
 def _port(settings: Settings) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from typing import Any
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings
 from entendre.ports import KeyRecord
-from entendre.store import ApiKeys, Database
+from entendre.store import ApiKeys, open_database
 from entendre.system import SystemClock
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, settings: Settings) -> str:
-    database = await asyncio.to_thread(Database, settings.database_file)
+    database = await open_database(settings.database_place)
     try:
         keys = ApiKeys(database, SystemClock(), settings.server.region)
         if args.keys_action == "list":

@@ -12,6 +12,7 @@ from entendre.core.errors import ConfigurationError
 
 _FLAGS: dict[str, tuple[str, str]] = {
     "--data-dir": ("server.data_dir", "folder of the database and the caches"),
+    "--database": ("server.database", "postgresql:// URL (default: a file in the data folder)"),
     "--home": ("home.file", "home file to load"),
     "--language": ("server.language", "language tag, such as en or pt-BR"),
     "--time-zone": ("server.time_zone", "IANA zone of the home"),

@@ -21,6 +21,11 @@ class ServerSettings:
         "", "How devices reach this server, `https://voice.example.org`; empty is by the name or address they used."
     )
     data_dir: Path = _setting(Path("~/.local/share/entendre"), "Folder of the database and the caches.")
+    database: str = _setting(
+        "",
+        "Where the data is: `postgresql://user:password@host/name` (extra `postgres`); empty is a file in `data_dir`.",
+        secret=True,
+    )
     region: str = _setting("home", "Name of the cell that owns the data; part of every row's key.")
     language: str = _setting("en", "Language tag of devices that don't say theirs.")
     time_zone: str | None = _setting(None, "IANA zone of the home; unset takes the home file's, then the machine's.")
@@ -201,6 +206,11 @@ class Settings:
     def database_file(self) -> Path:
         """Where the embedded database lives."""
         return self.server.data_dir / "entendre.db"
+
+    @property
+    def database_place(self) -> Path | str:
+        """Where the database is: a file, or the URL of a server."""
+        return self.server.database or self.database_file
 
     @property
     def models_dir(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 from entendre.core.errors import ConfigurationError
 
+_URLS_WITH_PASSWORDS = frozenset({"home.mqtt_url", "server.database"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -20,7 +21,8 @@ def converted(key: str, value: Any, kind: Any) -> Any:
     try:
         return CONVERTERS[get_origin(inner) or inner](value)
     except (ValueError, TypeError) as error:
-        shown = "the given value" if key.endswith(("_key", "_keys")) or key == "home.mqtt_url" else repr(value)
+        shown = "the given value" if key.endswith(("_key", "_keys")) or key in _URLS_WITH_PASSWORDS else repr(value)
+
         raise ConfigurationError(f"{key} must be {kind_name(kind)}, not {shown}.") from error
 
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from entendre.core.errors import MissingExtraError, StoreError
+from entendre.core.errors import ConfigurationError, MissingExtraError, StoreError
 from entendre.store.connection import Connection
 from entendre.store.engine import ConnectionLostError, Engine, Session, T, Work
 from entendre.store.group_commit import read_alone, write_together
@@ -98,9 +98,11 @@ async def open_database(place: Path | str, *, serving: str | None = None) -> Dat
 
 
 def engine_of(place: Path | str, serving: str | None = None) -> Engine:
-    """What is behind a path or a URL. Raises: MissingExtraError."""
-    if not isinstance(place, str) or not place.startswith(URL_SCHEMES):
-        return SqliteEngine(Path(place))
+    """What is behind a path, or a URL. Raises: ConfigurationError, MissingExtraError."""
+    if isinstance(place, Path):
+        return SqliteEngine(place)
+    if not place.startswith(URL_SCHEMES):
+        raise ConfigurationError("server.database must begin with postgresql://, or be empty for a file.")
     try:
         from entendre.store.postgres import PostgresEngine
     except ImportError:

@@ -100,8 +100,9 @@ def note_first_use(rows: DeviceRows, token: str, device: str) -> None:
     sql = "UPDATE device_tokens SET used_at_s = coalesce(used_at_s, ?) WHERE region = ? AND id = ?"
     rows.connection.execute(sql, (rows.now_s, rows.region, token))
     sql = (
-        "UPDATE device_tokens SET expires_at_s = min(coalesce(expires_at_s, ?1), ?1) WHERE region = ?2 AND device = ?3"
-        " AND id <> ?4 AND created_at_s <= (SELECT created_at_s FROM device_tokens WHERE region = ?2 AND id = ?4)"
+        "UPDATE device_tokens SET expires_at_s = ?1 WHERE region = ?2 AND device = ?3"
+        " AND coalesce(expires_at_s, ?1) >= ?1 AND id <> ?4"
+        " AND created_at_s <= (SELECT created_at_s FROM device_tokens WHERE region = ?2 AND id = ?4)"
     )
     rows.connection.execute(sql, (rows.now_s + OVERLAP_S, rows.region, device, token))
 

@@ -102,6 +102,10 @@ class Engine(Protocol):
         """Make it if it can be made, and bring its schema up to date. Raises: NewerDatabaseError, StoreError."""
         ...
 
+    def look(self) -> str:
+        """What answers there, in words; changes nothing. Raises: StoreError."""
+        ...
+
     def writer(self) -> Session:
         """A session that writes. Raises: StoreError."""
         ...

@@ -40,7 +40,7 @@ LOCKS = 0x456E_7464
 """First half of our advisory locks; the second says which."""
 WRITING, MIGRATING = 1, 2
 
-_PIECE = re.compile(r"'(?:[^']|'')*'|\?")
+_PIECE = re.compile(r"'(?:[^']|'')*'|\?(\d*)(\s+IS\s+(?:NOT\s+)?NULL)?")
 _LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"})
 """The server ends, restarts, has ended this session, or has become a standby."""
 _OPTIONS = {
@@ -183,6 +183,16 @@ class PostgresEngine:
         except psycopg.Error as error:
             raise _unreachable(error) from error
 
+    def look(self) -> str:
+        """As `Engine.look`."""
+        try:
+            with contextlib.closing(self._connect(STATEMENT_TIMEOUT_S, BUSY_TIMEOUT_S)) as raw:
+                _check(raw)
+                number = raw.info.server_version
+                return f"PostgreSQL {number // 10_000}.{number % 10_000} answers, database {raw.info.dbname}"
+        except psycopg.Error as error:
+            raise _unreachable(error) from error
+
     def writer(self) -> Session:
         """As `Engine.writer`. Raises: ConfigurationError when another server writes this region."""
         try:
@@ -264,17 +274,18 @@ def migrate_postgresql(raw: psycopg.Connection[Any], migrations: Sequence[Migrat
 
 @lru_cache(maxsize=2_000)
 def translated(sql: str) -> tuple[str, bool]:
-    """A statement with numbered marks, and whether it may write."""
+    """A statement with numbered marks, and whether it may write. Of `? IS NULL` nobody could tell the type."""
     number = 0
 
-    def mark(piece: re.Match[str]) -> str:
+    def numbered(piece: re.Match[str]) -> str:
         nonlocal number
-        if piece[0] != "?":
+        if piece[0].startswith("'"):
             return piece[0]
         number += 1
-        return f"${number}"
+        mark = f"${piece[1] or number}"
+        return f"{mark}::text{piece[2]}" if piece[2] else mark
 
-    return _PIECE.sub(mark, sql), not sql.lstrip().upper().startswith("SELECT")
+    return _PIECE.sub(numbered, sql), not sql.lstrip().upper().startswith("SELECT")
 
 
 class _BoolDumper(Dumper):

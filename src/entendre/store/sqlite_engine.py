@@ -108,6 +108,10 @@ class SqliteEngine:
         except (sqlite3.Error, OSError) as error:
             raise self._unopened(error) from error
 
+    def look(self) -> str:
+        """As `Engine.look`."""
+        return f"SQLite {sqlite3.sqlite_version}, {self.path}"
+
     def writer(self) -> Session:
         """As `Engine.writer`."""
         return self._session(writes=True)

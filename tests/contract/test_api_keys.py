@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -32,13 +32,6 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "entendre.db")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 async def keys(database: Database, clock: HandClock) -> AsyncIterator[ApiKeys]:
     made = ApiKeys(database, clock)
     yield made
@@ -46,7 +39,7 @@ async def keys(database: Database, clock: HandClock) -> AsyncIterator[ApiKeys]:
 
 
 async def test_a_token_opens_and_its_secret_is_nowhere_in_the_file(
-    keys: ApiKeys, database: Database, tmp_path: Path
+    keys: ApiKeys, stored_bytes: Callable[[], bytes]
 ) -> None:
     token, record = await keys.add("kitchen")
     found = await keys.verify(token)
@@ -54,13 +47,9 @@ async def test_a_token_opens_and_its_secret_is_nowhere_in_the_file(
     assert (found.id, found.name) == (record.id, "kitchen")
     secret = token.split("_", 2)[2].encode()
     await keys.close()
-    stored = _bytes_in(tmp_path)
+    stored = stored_bytes()
     assert b"kitchen" in stored
     assert secret not in stored
-
-
-def _bytes_in(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 async def test_tokens_differ(keys: ApiKeys) -> None:

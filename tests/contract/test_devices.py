@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import pytest
 
 from entendre.core.device import Admitted, DeviceIdentity, Refusal, Refused, Unbound
 from entendre.core.errors import InvalidInputError
-from entendre.store import Database, Devices, device_presence, device_watch
+from entendre.store import Database, Devices, device_presence, device_watch, open_database
 from entendre.store.device_tokens import OVERLAP_S
 from entendre.store.devices import SAME_TOKEN_S
-from entendre.store.migrate import migrate_sqlite, packaged_migrations, schema_version
 
 BOX = DeviceIdentity(
     "02:11:22:33:44:55", "7b1c5a0e-0d2f-4a58-9f3e-3f9d8c1f2a11", board="esp-box-3", firmware="2.4.2", language="en-US"
@@ -42,19 +40,8 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "entendre.db")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 def devices(database: Database, clock: HandClock) -> Devices:
     return Devices(database, clock)
-
-
-def bytes_in(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 async def bound(devices: Devices, identity: DeviceIdentity = BOX, name: str = "") -> Admitted:
@@ -96,9 +83,9 @@ async def test_everything_survives_a_restart(devices: Devices, database: Databas
     assert [each.id for each in await devices.devices()] == [admitted.record.id, record.id]
 
 
-async def test_secrets_of_tokens_are_nowhere_in_the_files(devices: Devices, tmp_path: Path) -> None:
+async def test_secrets_of_tokens_are_nowhere_in_the_files(devices: Devices, stored_bytes: Callable[[], bytes]) -> None:
     admitted = await bound(devices, name="Needle")
-    stored = bytes_in(tmp_path)
+    stored = stored_bytes()
     assert b"Needle" in stored
     assert admitted.token.split("_", 2)[2].encode() not in stored
 
@@ -161,14 +148,14 @@ async def test_fetching_tokens_does_not_fill_the_database(
 
 
 async def test_another_process_that_revokes_ends_an_open_connection(
-    devices: Devices, clock: HandClock, tmp_path: Path
+    devices: Devices, clock: HandClock, database_place: Path | str
 ) -> None:
     admitted = await bound(devices)
     running = asyncio.create_task(devices.run())
     reason: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
     devices.watch(admitted, reason.set_result)
     await asyncio.sleep(0.05)
-    elsewhere = Database(tmp_path / "entendre.db")
+    elsewhere = await open_database(database_place)
     await Devices(elsewhere, clock).revoke(BOX.hardware, by="cli")
     await elsewhere.close()
     assert await asyncio.wait_for(reason, 2.0) is Refusal.REVOKED
@@ -273,38 +260,3 @@ async def test_who_was_seen_is_written_once_a_minute_and_at_the_end(
     assert second is not None
     assert (first.last_seen_at_s, first.firmware) == (1_800_000_005.0, "2.5.0")
     assert (second.last_seen_at_s, second.firmware) == (1_800_000_066.0, "2.5.0")
-
-
-def test_a_filled_database_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "entendre.db", isolation_level=None)
-    migrations = packaged_migrations()
-    migrate_sqlite(connection, migrations[:1])
-    connection.execute("INSERT INTO lists VALUES ('home', 'shopping', '{}', 1)")
-    connection.execute("INSERT INTO api_keys VALUES ('home', 'k', 'kitchen', x'00', 1.0, NULL, NULL)")
-    connection.execute("INSERT INTO outbox VALUES (7, 'home', 'o', 'jobs', 's', 'changed', 1.0)")
-    connection.execute("INSERT INTO list_items VALUES ('home', 'i', 'shopping', 'milk', NULL, 0, 1)")
-    columns = {
-        "lists": "region, id, names, version",
-        "list_items": "region, id, list, text, quantity, done, position",
-        "api_keys": "region, id, name, secret_hash, created_at_s, last_used_at_s, revoked_at_s",
-        "outbox": "seq, region, id, topic, subject, change, at_s",
-    }
-    before = {name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()}
-    assert all(before.values())
-    assert migrate_sqlite(connection, migrations) == len(migrations) - 1
-    assert schema_version(connection) == len(migrations)
-    assert before == {
-        name: connection.execute(f"SELECT {some} FROM {name}").fetchall() for name, some in columns.items()
-    }
-    assert connection.execute("SELECT DISTINCT household FROM list_items").fetchall() == [("home",)]
-    assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
-    connection.close()
-
-
-async def test_a_migrated_database_serves_devices(tmp_path: Path, clock: HandClock) -> None:
-    connection = sqlite3.connect(tmp_path / "entendre.db", isolation_level=None)
-    migrate_sqlite(connection, packaged_migrations()[:1])
-    connection.close()
-    database = Database(tmp_path / "entendre.db")
-    assert (await bound(Devices(database, clock))).record.hardware == BOX.hardware
-    await database.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from entendre.core.errors import InvalidInputError, StoreError
@@ -17,23 +18,31 @@ from entendre.store.feed import FeedEntry, announce
 from entendre.store.gatherer import Gatherer
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "entendre.db")
-    yield opened
-    await opened.close()
-
-
-async def test_acts_are_chained_and_a_forged_row_shows(database: Database, tmp_path: Path) -> None:
+async def test_acts_are_chained_and_a_forged_row_shows(database: Database, forge: Callable[[str], None]) -> None:
     for name in ("a", "b", "c"):
         act = Act("cli", "brand.created", name, brand=name, detail={"name": "é"})
         await database.write(lambda connection, act=act: record(connection, "home", 1.5, act))
     assert await database.read(lambda connection: first_broken(connection, "home")) is None
-    forger = sqlite3.connect(tmp_path / "entendre.db", isolation_level=None)
-    forger.execute("DROP TRIGGER audit_is_not_changed")
-    forger.execute("UPDATE audit SET actor = 'nobody' WHERE target = 'b'")
-    forger.close()
+    forge("UPDATE audit SET actor = 'nobody' WHERE target = 'b'")
     assert await database.read(lambda connection: first_broken(connection, "home")) == 2
+
+
+@pytest.fixture
+def forge(database_place: Path | str) -> Callable[[str], None]:
+    """Change the audit log behind the database's back."""
+
+    def forged(sql: str) -> None:
+        if isinstance(database_place, str):
+            with psycopg.connect(database_place) as connection:
+                connection.execute("ALTER TABLE audit DISABLE TRIGGER audit_is_append_only")
+                connection.execute(sql.encode())
+        else:
+            forger = sqlite3.connect(database_place, isolation_level=None)
+            forger.execute("DROP TRIGGER audit_is_not_changed")
+            forger.execute(sql)
+            forger.close()
+
+    return forged
 
 
 @pytest.mark.parametrize("sql", ["UPDATE audit SET act = 'x'", "DELETE FROM audit"])
