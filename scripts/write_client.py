@@ -58,7 +58,7 @@ def rendered(kind: Any, imports: Imports) -> str:
         return imports.add("msgspec", "UnsetType")
     if origin in (typing.Union, types.UnionType):
         parts = [rendered(each, imports) for each in arguments]
-        parts.sort(key=lambda part: (part == "UnsetType", part == "None"))
+        parts.sort(key=lambda part: part == "None")
         return " | ".join(dict.fromkeys(parts))
     if origin is typing.Literal:
         imports.add("typing", "Literal")
@@ -106,7 +106,7 @@ def arguments_of(model: Any, imports: Imports, absent: str) -> list[Given]:
             if absent == "UNSET":
                 imports.add("msgspec", "UNSET")
             parts = [part for part in kind.split(" | ") if part not in ("UnsetType", marker)]
-            kind = " | ".join([*parts, marker])
+            kind = " | ".join(sorted([*parts, marker], key=lambda part: part == "None"))
         given.append(Given(argument(each.name), each.encode_name, kind, "" if each.required else absent))
     return sorted(given, key=lambda each: bool(each.default))
 
@@ -275,7 +275,7 @@ def write(operations: Sequence[Any]) -> None:
         old.unlink()
     for name, text in files.items():
         (GROUPS / name).write_text(text, encoding="utf-8")
-    for step in (("check", "--fix", "--quiet"), ("format", "--quiet")):
+    for step in (("format", "--quiet"), ("check", "--fix", "--quiet"), ("format", "--quiet")):
         subprocess.run([sys.executable, "-m", "ruff", *step, str(GROUPS)], check=True)
 
 

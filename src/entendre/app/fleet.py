@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from entendre.store.fleet.brands import BrandStore
+from entendre.store.fleet.partnerships import PartnershipStore
+from entendre.store.fleet.products import ProductStore
+from entendre.store.fleet.staff import StaffStore
 from entendre.store.requests import Requests
 from entendre.web.api.limits import Rates
 from entendre.web.api.services import ApiServices
@@ -17,6 +21,8 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
     settings, database, clock = app.settings, app.database, app.clock
     region = settings.server.region
     limits = settings.api
+    brands, staff = BrandStore(database, clock, region), StaffStore(database, clock, region)
+    await brands.ensure_home()
     return ApiServices(
         clock=clock,
         region=region,
@@ -25,4 +31,11 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         public_url=settings.server.public_url,
         rates=Rates(limits.requests_per_s, limits.burst, clock.monotonic) if limits.requests_per_s > 0 else None,
         requests=Requests(database, clock, region),
+        brand_named=brands.named,
+        role_in=staff.role_in,
+        keys=app.keys,
+        brands=brands,
+        products=ProductStore(database, clock, region),
+        partnerships=PartnershipStore(database, clock, region),
+        staff=staff,
     )

@@ -34,6 +34,24 @@ class KeyVerifier(Protocol):
         ...
 
 
+class BrandKeys(Protocol):
+    """The API keys of brands. `brand` is always an id: another brand's key does not exist."""
+
+    async def add(
+        self, name: str, *, brand: str | None = None, role: Role | None = None, by: str = "cli"
+    ) -> tuple[str, KeyRecord]:
+        """A new key: its token, which cannot be shown again, and its record. Raises: InvalidInputError."""
+        ...
+
+    async def of_brand(self, brand: str, *, after: str = "", limit: int = 50) -> tuple[KeyRecord, ...]:
+        """The keys of a brand, revoked ones too, by id."""
+        ...
+
+    async def revoke_of_brand(self, brand: str, key: str, *, by: str) -> KeyRecord:
+        """End a key of a brand. Raises: NotFoundError."""
+        ...
+
+
 class DeviceRegistry(Protocol):
     """What a gateway asks before it talks to a device. Every answer is of this moment: nothing is to be remembered."""
 

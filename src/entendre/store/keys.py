@@ -15,8 +15,10 @@ import secrets
 from dataclasses import dataclass, replace
 
 from entendre.core.clock import Clock
-from entendre.core.errors import InvalidInputError, UnauthorizedError
+from entendre.core.errors import InvalidInputError, NotFoundError, UnauthorizedError
+from entendre.core.roles import Role
 from entendre.ports import KeyRecord
+from entendre.store import audit
 from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.system import new_id
@@ -51,21 +53,30 @@ class ApiKeys:
         self._trusted: dict[bytes, _Trusted] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
-    async def add(self, name: str) -> tuple[str, KeyRecord]:
+    async def add(
+        self, name: str, *, brand: str | None = None, role: Role | None = None, by: str = "cli"
+    ) -> tuple[str, KeyRecord]:
         """A new key: its token, which cannot be shown again, and its record. Raises: InvalidInputError."""
         name = name.strip()
         if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
             raise InvalidInputError(f"The name of a key has 1 to {MAX_NAME_CHARS} printable characters.")
-        record = KeyRecord(new_id(), name, self._clock.wall())
+        if (brand is None) is not (role is None):
+            raise InvalidInputError("A key of a brand has a role, and one without a brand has none.")
+        made = KeyRecord(new_id(), name, self._clock.wall(), brand=brand, role=role)
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        values = (self._region, record.id, name, _hash(record.id, secret), record.created_at_s)
-        sql = "INSERT INTO api_keys (region, id, name, secret_hash, created_at_s) VALUES (?, ?, ?, ?, ?)"
+        values = (self._region, made.id, name, _hash(made.id, secret), made.created_at_s, brand, role)
+        sql = (
+            "INSERT INTO api_keys (region, id, name, secret_hash, created_at_s, brand, role)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
 
         def work(connection: Connection) -> None:
             connection.execute(sql, values)
+            act = audit.Act(by, "key.created", made.id, brand=brand, detail={"role": role})
+            audit.record(connection, self._region, made.created_at_s, act)
 
         await self._database.write(work)
-        return f"ent_{record.id.replace('-', '')}_{secret}", record
+        return f"ent_{made.id.replace('-', '')}_{secret}", made
 
     async def list(self) -> tuple[KeyRecord, ...]:
         """Every key, revoked ones too, oldest first."""
@@ -76,22 +87,43 @@ class ApiKeys:
 
         return await self._database.read(work)
 
-    async def revoke(self, key: str) -> KeyRecord:
+    async def of_brand(self, brand: str, *, after: str = "", limit: int = 50) -> tuple[KeyRecord, ...]:
+        """The keys of a brand, revoked ones too, by id."""
+        sql = f"SELECT {_COLUMNS} FROM api_keys WHERE region = ? AND brand = ? AND id > ? ORDER BY id LIMIT ?"
+
+        def work(connection: Connection) -> tuple[KeyRecord, ...]:
+            return tuple(KeyRecord(*row) for row in connection.execute(sql, (self._region, brand, after, limit)))
+
+        return await self._database.read(work)
+
+    async def revoke(self, key: str, *, by: str = "cli") -> KeyRecord:
         """End a key, named by its id or by a name that only it has. Raises: InvalidInputError."""
-        matching = [record for record in await self.list() if key == record.id]
+        matching = [each for each in await self.list() if key == each.id]
         matching = matching or [each for each in await self.list() if key == each.name and each.revoked_at_s is None]
         if len(matching) != 1:
             what = "There is no such key." if not matching else "Several keys have this name: use the id."
             raise InvalidInputError(what)
-        record = replace(matching[0], revoked_at_s=matching[0].revoked_at_s or self._clock.wall())
-        sql = "UPDATE api_keys SET revoked_at_s = coalesce(revoked_at_s, ?) WHERE region = ? AND id = ?"
+        return await self._revoked(matching[0], by)
+
+    async def revoke_of_brand(self, brand: str, key: str, *, by: str) -> KeyRecord:
+        """End a key of a brand. Raises: NotFoundError."""
+        found = next((each for each in await self.list() if each.id == key and each.brand == brand), None)
+        if found is None:
+            raise NotFoundError("There is no such key.")
+        return await self._revoked(found, by)
+
+    async def _revoked(self, ended: KeyRecord, by: str) -> KeyRecord:
+        now_s = self._clock.wall()
+        gone = replace(ended, revoked_at_s=ended.revoked_at_s or now_s)
+        sql = "UPDATE api_keys SET revoked_at_s = ? WHERE region = ? AND id = ? AND revoked_at_s IS NULL"
 
         def work(connection: Connection) -> None:
-            connection.execute(sql, (record.revoked_at_s, self._region, record.id))
+            if connection.execute(sql, (gone.revoked_at_s, self._region, gone.id)).rowcount == 1:
+                audit.record(connection, self._region, now_s, audit.Act(by, "key.revoked", gone.id, brand=gone.brand))
 
         await self._database.write(work)
-        self._trusted = {token: each for token, each in self._trusted.items() if each.record.id != record.id}
-        return record
+        self._trusted = {token: each for token, each in self._trusted.items() if each.record.id != gone.id}
+        return gone
 
     async def any_active(self) -> bool:
         """Whether there is a key that is not revoked."""

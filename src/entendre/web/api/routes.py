@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from entendre.web.api import description
+from entendre.web.api import brands, description, partnerships, products, staff
 from entendre.web.api.operation import Operation
 
-OPERATIONS: tuple[Operation, ...] = (*description.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (
+    *brands.OPERATIONS,
+    *products.OPERATIONS,
+    *partnerships.OPERATIONS,
+    *staff.OPERATIONS,
+    *description.OPERATIONS,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
@@ -12,7 +12,9 @@ from aiohttp import web
 from entendre.core.clock import Clock
 from entendre.core.roles import Place, Role
 from entendre.fleet.access import Principal
-from entendre.ports.access import KeyRecord
+from entendre.ports.access import BrandKeys, KeyRecord
+from entendre.ports.accounts import Accounts, Grants
+from entendre.ports.brands import Brands, Partnerships, Products, Staff
 from entendre.ports.requests import AnsweredRequests
 from entendre.web.api.limits import Rates
 from entendre.web.faults import Fault
@@ -43,8 +45,13 @@ class ApiServices:
     role_in: Callable[[str, str], Awaitable[Role | None]] | None = None
     household_named: Callable[[str], Awaitable[str | None]] | None = None
     place_in: Callable[[str, str], Awaitable[Place | None]] | None = None
-    under_way: set[str] = field(default_factory=set)
-    """Requests with an Idempotency-Key that this process is carrying out."""
+    keys: BrandKeys | None = None
+    brands: Brands | None = None
+    products: Products | None = None
+    partnerships: Partnerships | None = None
+    staff: Staff | None = None
+    accounts: Accounts | None = None
+    grants: Grants | None = None
 
 
 API: web.AppKey[ApiServices] = web.AppKey("api", ApiServices)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from entendre.clients.api.groups.brands import Brands
 from entendre.clients.api.groups.description import Description
+from entendre.clients.api.groups.partnerships import Partnerships
+from entendre.clients.api.groups.products import Products
+from entendre.clients.api.groups.staff import Staff
 from entendre.clients.api.transport import Transport
 
 
@@ -10,4 +14,8 @@ class Groups:
     """Every group of operations."""
 
     def __init__(self, transport: Transport) -> None:
+        self.brands = Brands(transport)
         self.description = Description(transport)
+        self.partnerships = Partnerships(transport)
+        self.products = Products(transport)
+        self.staff = Staff(transport)
