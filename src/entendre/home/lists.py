@@ -50,6 +50,11 @@ class Lists:
         """Every list; `items` are those to do, `done` those that are ticked."""
         return self._snapshot
 
+    def id_of(self, name: str) -> str | None:
+        """The id of the list that goes by a name or id; None if there is none."""
+        found = self._find(name)
+        return None if found is None else found.row.id
+
     async def load(self) -> None:
         """Read the database. Raises: StoreError."""
         for row, items in await self._store.lists():
