@@ -26,17 +26,14 @@ class NoServerError(EntendreError):
     retryable = True
 
 
-def add_connection_flags(parser: argparse.ArgumentParser) -> None:
+def add_connection_flags(parser: argparse.ArgumentParser, *, key: bool = True) -> None:
     """Add `--url`, `--key-file` and `--json`; `asked` reads them."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
     group = parser.add_argument_group("server")
     group.add_argument("--url", help=f"address of the server (default: ENTENDRE_URL, else {DEFAULT_URL})")
-    group.add_argument(
-        "--key-file",
-        type=Path,
-        metavar="FILE",
-        help="file with an API key (default: ENTENDRE_KEY, else `entendre login`)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    if key:
+        words = "file with an API key (default: ENTENDRE_KEY, else `entendre login`)"
+        group.add_argument("--key-file", type=Path, metavar="FILE", help=words)
 
 
 def url_of(args: argparse.Namespace) -> str:
@@ -51,14 +48,24 @@ def asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) ->
 
 async def _asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) -> T:
     from entendre.cli.fleet.sign_in import fresh_token
-    from entendre.clients.api import ApiUnauthorizedError, Entendre, NotReachedError
+    from entendre.clients.api import Entendre
 
-    url = url_of(args)
-    key = key_of(args)
-    token = None if key else await fresh_token(url)
-    try:
+    url, key = url_of(args), key_of(args)
+
+    async def all_of_it() -> T:
+        token = None if key else await fresh_token(url)
         async with Entendre(url, key=key, token=token) as client:
             return await work(client)
+
+    return await reached(url, all_of_it())
+
+
+async def reached(url: str, work: Awaitable[T]) -> T:
+    """Some work with a server; what goes wrong on the way says what to do. Raises: NoServerError, ApiError."""
+    from entendre.clients.api import ApiUnauthorizedError, NotReachedError
+
+    try:
+        return await work
     except NotReachedError as error:
         hint = "Start one with `entendre serve`" if url == DEFAULT_URL else "Is it running, and is --url right?"
         more = ", or name another with --url." if url == DEFAULT_URL else ""
