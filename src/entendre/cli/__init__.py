@@ -37,6 +37,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("models", "entendre.cli.models", "list, fetch and check models"),
     Command("keys", "entendre.cli.keys", "create, list and revoke API keys"),
     Command("devices", "entendre.cli.devices", "bind, name and end speakers"),
+    Command("brand", "entendre.cli.fleet.brand", "makers on a running server: names, keys, staff, partners"),
+    Command("product", "entendre.cli.fleet.product", "what a brand sells: speakers and laptops by model"),
     Command("api", "entendre.cli.fleet.api", "call any operation of a running server's API"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
     Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),

@@ -11,7 +11,7 @@ from entendre.cli.fleet.verbs import LIMIT, Verb, add_verbs, arg, flags, rows, r
 if TYPE_CHECKING:
     from entendre.clients.api import Entendre
 
-SUMMARY = "makers: their names, keys, staff and partners, on a running server"
+SUMMARY = "makers on a running server: names, keys, staff, partners"
 ROLES = ("admin", "engineer", "support", "viewer")
 ONE = arg("brand", nargs="?", help="name or id (default: ENTENDRE_BRAND, or the only one)")
 BRAND = arg("--brand", help="name or id (default: ENTENDRE_BRAND, or the only one)")
@@ -108,16 +108,17 @@ async def _take_back(client: Entendre, args: argparse.Namespace) -> Any:
 def _brands(records: list[Any]) -> str:
     from entendre.cli.fleet.records import ID, Column, column, listed
 
-    assistant = Column("ASSISTANT", lambda each: each["assistant"]["name"])
-    columns = (column("NAME", "name"), column("SHOWN AS", "display_name"), assistant, column("MADE", "created_at_s"), ID)
+    assistant = Column("ASSISTANT", lambda each: str(each["assistant"]["name"]))
+    columns = [column("NAME", "name"), column("SHOWN AS", "display_name"), assistant]
+    columns += [column("MADE", "created_at_s"), ID]
     return listed(records, columns, "No brands yet: entendre brand create NAME")
 
 
 def _shown_keys(records: list[Any]) -> str:
     from entendre.cli.fleet.records import ID, column, listed
 
-    columns = (column("NAME", "name"), column("ROLE", "role"), column("MADE", "created_at_s"))
-    columns = (*columns, column("USED", "last_used_at_s"), column("REVOKED", "revoked_at_s"), ID)
+    columns = [column("NAME", "name"), column("ROLE", "role"), column("MADE", "created_at_s")]
+    columns += [column("USED", "last_used_at_s"), column("REVOKED", "revoked_at_s"), ID]
     return listed(records, columns, "No keys yet: entendre brand add-key NAME")
 
 

@@ -36,7 +36,8 @@ async def id_of(
     """The id of the one that goes by a word. Raises: NotFoundError, InvalidInputError when it means several."""
     if is_id(word):
         return word
-    parts, known = [], []
+    parts: list[str] = []
+    known: list[str] = []
     count = 0
     async for record in records:
         count += 1
@@ -58,7 +59,7 @@ async def id_of(
 async def direct_or_part(
     word: str, what: str, ask: Callable[[str], Awaitable[Any]], records: Callable[[], AsyncIterator[Any]]
 ) -> str:
-    """As `id_of`, where the server finds whole ids and names itself and there may be very many. Raises: NotFoundError."""
+    """As `id_of`, where the server finds whole ids and names and there may be very many. Raises: NotFoundError."""
     from entendre.clients.api import ApiNotFoundError
 
     try:
@@ -75,7 +76,9 @@ async def brand_of(client: Entendre, args: argparse.Namespace) -> str:
 
     word = args.brand or os.environ.get("ENTENDRE_BRAND")
     if word:
-        return str(await id_of(word, "brand", client.brands.list(), lambda each: (each.name,))) if is_part(word) else word
+        return (
+            str(await id_of(word, "brand", client.brands.list(), lambda each: (each.name,))) if is_part(word) else word
+        )
     try:
         brands = [each async for each in client.brands.list() if each.id != HOME]
     except ApiForbiddenError:

@@ -12,7 +12,7 @@ from entendre.cli.fleet.verbs import LIMIT, Verb, add_verbs, arg, flags, rows, r
 if TYPE_CHECKING:
     from entendre.clients.api import Entendre
 
-SUMMARY = "what a brand sells: speakers and laptops by model, on a running server"
+SUMMARY = "what a brand sells: speakers and laptops by model"
 
 
 def add_parser(subparsers: Any) -> None:

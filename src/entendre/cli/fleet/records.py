@@ -51,7 +51,11 @@ def described(record: object) -> str:
     document = plain(record)
     if not isinstance(document, Mapping):
         return as_json(document)
-    return fields([(label(name), detail(name, value)) for name, value in document.items() if value not in (None, "")])
+    return fields([(label(name), detail(name, value)) for name, value in document.items() if _says(value)])
+
+
+def _says(value: Any) -> bool:
+    return value is not None and value not in ("", [], (), {})
 
 
 def label(name: str) -> str:
@@ -76,24 +80,31 @@ def shown(name: str, value: Any) -> str:
             return span(float(value))
         case str():
             return short(value)
-        case list():
+        case list() | tuple():
             return ", ".join(shown("", each) for each in value) or "-"
         case Mapping():
-            return json.dumps(value, ensure_ascii=False)
+            return ", ".join(f"{inner} {shown(inner, each)}" for inner, each in value.items()) or "-"
         case _:
             return str(value)
 
 
 def detail(name: str, value: Any) -> str:
-    """A field with room for all of it."""
+    """A field with room for all of it, on as many lines as it needs."""
     match value:
         case str():
             return "\n".join(printable(line) for line in value.split("\n"))
-        case Mapping() if value:
-            return json.dumps(value, ensure_ascii=False, indent=2)
-        case list() if value and isinstance(value[0], Mapping):
-            return json.dumps(value, ensure_ascii=False, indent=2)
-        case list():
-            return ", ".join(str(each) for each in value) or "-"
+        case Mapping():
+            return "\n".join(_inner(name, each) for name, each in value.items() if _says(each))
+        case list() | tuple() if any(isinstance(each, Mapping) for each in value):
+            return "\n".join(shown(name, each) for each in value)
+        case list() | tuple():
+            return ", ".join(str(each) for each in value)
         case _:
             return shown(name, value)
+
+
+def _inner(name: str, value: Any) -> str:
+    text = detail(name, value)
+    if isinstance(value, Mapping):
+        return f"{name}:\n" + "\n".join(f"  {line}" for line in text.split("\n"))
+    return f"{name}: {text}"

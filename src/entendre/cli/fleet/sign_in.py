@@ -21,7 +21,6 @@ CLIENT_ID = "entendre-cli"
 """What this program is called at a server."""
 EARLY_S = 60.0
 """An access token is renewed this long before its end."""
-LOCK_S = 30.0
 
 
 class SignedOutError(EntendreError):
@@ -102,24 +101,18 @@ async def locked() -> AsyncIterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        async with asyncio.timeout(LOCK_S):
-            while not _taken(descriptor):
-                await asyncio.sleep(0.05)
+        await asyncio.to_thread(_take, descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int) -> bool:
+def _take(descriptor: int) -> None:
     try:
         import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     except ImportError:
-        return True
-    return True
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _ends_soon(sign_in: SignIn) -> bool:
