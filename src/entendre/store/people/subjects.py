@@ -59,6 +59,10 @@ _EMPTY_TWIN = {
     for section in ("tags", "desired", "reported")
     for name, value in ((section, "'{}'"), (f"{section}_version", f"{section}_version + 1"))
 }
+_NO_DETAIL_NOR_ZONE: Mapping[ErasedKind, Mapping[str, str]] = {
+    "household": {"detail": "NULL", "zone": "''"},
+    "device": {"detail": "NULL", "zone": "''"},
+}
 _NO_DETAIL: Mapping[ErasedKind, Mapping[str, str]] = {"household": {"detail": "NULL"}, "device": {"detail": "NULL"}}
 
 
@@ -88,7 +92,7 @@ TABLES: tuple[Table, ...] = (
     Table("twins", "State of devices, wanted and reported.", household=f"id IN ({DEVICES})", device="id = $S",
           cleared={"household": _EMPTY_TWIN}, documents=("tags", "desired", "reported")),
     Table("rollout_devices", "Updates that devices were offered.", ("rollout", "device"), household=OF_DEVICES,
-          device=THE_DEVICE, cleared=_NO_DETAIL),
+          device=THE_DEVICE, cleared=_NO_DETAIL_NOR_ZONE),
     Table("rollout_events", "What happened at updates.", household=OF_DEVICES, device=THE_DEVICE, cleared=_NO_DETAIL),
     Table("changes", "Announcements of changes.", ("seq",), household=f"({OURS} OR subject IN ({DEVICES}))",
           account="subject = $S", device="subject = $S", documents=("data",), bulk=True),
@@ -138,6 +142,8 @@ TABLES: tuple[Table, ...] = (
     _of_makers("artifacts", "A maker's.", ("brand", "id")),
     _of_makers("releases", "A maker's."),
     _of_makers("rollouts", "A maker's."),
+    _of_makers("rollout_groups", "A maker's: numbers only.", ("rollout", "grp")),
+    _of_makers("download_keys", "The server's own."),
     _of_makers("retention_rules", "A maker's."),
 )  # fmt: skip
 BY_NAME: dict[str, Table] = {each.name: each for each in TABLES}
