@@ -166,7 +166,7 @@ def test_a_servers_packets_are_read_on_the_other_side() -> None:
         ("bad_length", [b"\x10\xff\xff\xff\xff\x01"]),
         ("packet_too_long", [b"\x10\xff\xff\xff\x7f"]),
         ("packet_too_long", [b"\x10\x81\x40"]),
-        ("packet_too_long", [CONNECT, b"\x30\x81\x80\x08"]),
+        ("packet_too_long", [CONNECT, b"\x30\x81\x80\x13"]),
         ("bad_flags", [b"\x11" + CONNECT[1:]]),
         ("bad_flags", [CONNECT, b"\xc1\x00"]),
         ("bad_flags", [CONNECT, packet(0x80, b"\x00\x01\x00\x01a\x00")]),

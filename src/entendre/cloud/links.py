@@ -116,10 +116,10 @@ class LiveLinks:
             if change.change in ENDED:
                 self.close(change.subject, "revoked")
             return
-        patch = json.loads(change.data) if change.data is not None else {}
+        patch = json.loads(change.data)["patch"] if change.data is not None else {}
         for link in tuple(self._links[change.subject]):
             try:
-                link.desired(patch, change.version or 0)
+                link.desired(patch, change.version or 0, replaces=change.change == "replaced")
             except Exception:
                 log.exception("a device could not be told of its twin", extra={"device": change.subject})
 

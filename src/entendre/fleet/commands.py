@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from entendre.core.errors import InvalidInputError, TooLargeError
+from entendre.core.plain import is_plain
 from entendre.ports.commands import CommandState
 
 MAX_QUEUED = 50
@@ -42,7 +43,7 @@ def payload_text(payload: Any) -> str:
         raise InvalidInputError("The payload is no JSON that can be kept.") from None
     if size > MAX_PAYLOAD_BYTES:
         raise TooLargeError(f"A payload has at most {MAX_PAYLOAD_BYTES // 1024} KB.")
-    if "\\u0000" in text:
+    if "\\u0000" in text and not is_plain(payload):
         raise InvalidInputError("A payload may not contain the character NUL.")
     return text
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from entendre.core.errors import InvalidInputError, TooLargeError
+from entendre.core.plain import is_plain
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """Of one message's body, as JSON."""
@@ -34,7 +35,7 @@ def body_text(body: Any) -> str:
         raise InvalidInputError("A message's body is no JSON that can be kept.") from None
     if size > MAX_MESSAGE_BYTES:
         raise TooLargeError(f"A message has at most {MAX_MESSAGE_BYTES // 1024} KB.")
-    if "\\u0000" in text:
+    if "\\u0000" in text and not is_plain(body):
         raise InvalidInputError("A message may not contain the character NUL.")
     return text
 

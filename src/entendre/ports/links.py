@@ -22,8 +22,11 @@ class CommandLink(Protocol):
         """Hand over a queued command; the device answers it later by its id. Raises: OfflineError, OverloadedError."""
         ...
 
-    def desired(self, patch: Any, version: int) -> None:
-        """The desired section of the twin changed. Never waits; what is lost is read again on reconnecting."""
+    def desired(self, patch: Any, version: int, *, replaces: bool) -> None:
+        """The desired section of the twin changed by a merge patch, or was replaced. Never waits.
+
+        What is lost is read again on reconnecting.
+        """
         ...
 
     def close(self, reason: str) -> None:

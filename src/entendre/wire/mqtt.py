@@ -20,8 +20,8 @@ from entendre.wire.mqtt_packets import (
 
 __all__ = ["MAX_CONNECT_BYTES", "MAX_PACKET_BYTES", "InboundQos", "MqttCodec", "Side", "encode"]
 
-MAX_PACKET_BYTES = 128 * 1024
-"""Of a packet's remaining length: a device's JSON is at most 64 kB."""
+MAX_PACKET_BYTES = 304 * 1024
+"""Of a packet's remaining length: a device's telemetry is at most 300 KiB, and a topic goes before it."""
 MAX_CONNECT_BYTES = 8 * 1024
 """Of a packet from somebody who has not yet logged in."""
 MAX_HELD_IDS = 256

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from entendre.core.allowance import Allowance
-from entendre.core.errors import UnavailableError
-from entendre.gateways.mqtt.handshakes import Unconfirmed
-from entendre.gateways.mqtt.router import Credentials, Identity, Message, covers
+from entendre.core.errors import EntendreError, UnavailableError
+from entendre.gateways.mqtt.handshakes import Owed, Unconfirmed
+from entendre.gateways.mqtt.router import Credentials, Identity, Message, Work, covers
 from entendre.wire import mqtt_packets as wire
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.mqtt import InboundQos, MqttCodec, encode
@@ -39,6 +39,7 @@ class MqttConnection(asyncio.Protocol):
         "_identity",
         "_inbound",
         "_loop",
+        "_owed",
         "_paused",
         "_reason",
         "_silence_s",
@@ -64,6 +65,7 @@ class MqttConnection(asyncio.Protocol):
         self._allowance = Allowance(settings.packets_per_s, settings.packet_burst, self._loop.time())
         self._unconfirmed = Unconfirmed(settings.in_flight)
         self._inbound = InboundQos()
+        self._owed = Owed(settings.unkept)
         self._filters: dict[str, int] = {}
         self._heard_at = self._loop.time()
         self._silence_s = settings.connect_within_s
@@ -123,7 +125,7 @@ class MqttConnection(asyncio.Protocol):
         Packets are made of the bytes one at a time: who is not let in has cost no more than its CONNECT.
         """
         transport = self._transport
-        while transport is not None and not transport.is_closing() and not self._authenticating:
+        while transport is not None and not transport.is_closing() and not self._stalled:
             self._waiting = self._waiting or self._codec.next()
             if self._waiting is None:
                 break
@@ -134,9 +136,14 @@ class MqttConnection(asyncio.Protocol):
             self._handle(packet)
         if transport is None or transport.is_closing():
             self._waiting = None
-        elif (self._authenticating or self._waiting is not None) is not self._paused:
+        elif (self._stalled or self._waiting is not None) is not self._paused:
             self._paused = not self._paused
             (transport.pause_reading if self._paused else transport.resume_reading)()
+
+    @property
+    def _stalled(self) -> bool:
+        """Whether nothing more is read for now: it is not known who this is, or too much is still to be kept."""
+        return self._authenticating or self._owed.full
 
     def _handle(self, packet: wire.Packet | wire.ConnectRefused | ProtocolFailed) -> None:
         """Follow one packet; the codec sees to it that CONNECT comes first and once."""
@@ -197,9 +204,27 @@ class MqttConnection(asyncio.Protocol):
         if not fresh and not answer:
             self._drop("too_many_in_flight")
             return
-        if fresh:
-            self._endpoint.route(self, Message(packet.topic, packet.payload, packet.qos))
-        self._write(answer)
+        work = self._endpoint.route(self, Message(packet.topic, packet.payload, packet.qos)) if fresh else None
+        self._owed.owe(answer, done=work is None)
+        if work is not None:
+            self._endpoint.run(self._keep(work, self._owed.newest))
+        self._write(self._owed.due())
+
+    async def _keep(self, work: Work, number: int) -> None:
+        """Acknowledge a message once it is kept. If it can't be, the client sends it again: after it reconnects."""
+        try:
+            await work
+        except EntendreError as error:
+            log.warning("mqtt message not kept", extra={"device": self.identity.device, "code": error.code})
+            self.close("not_kept")
+            return
+        except Exception:
+            log.exception("mqtt service failed", extra={"device": self.identity.device})
+            self.close("service_failed")
+            return
+        self._owed.kept(number)
+        self._write(self._owed.due())
+        self._work()
 
     def _grant(self, pattern: str, qos: int) -> int:
         """The quality of service granted for a filter: its own topics, at most 1."""

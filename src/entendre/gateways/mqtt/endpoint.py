@@ -16,7 +16,7 @@ from typing import Any
 from entendre.core.errors import ConfigurationError
 from entendre.gateways.mqtt.admission import Admission
 from entendre.gateways.mqtt.connection import MqttConnection
-from entendre.gateways.mqtt.router import Credentials, Identity, Message, TopicRouter
+from entendre.gateways.mqtt.router import Credentials, Identity, Message, TopicRouter, Work
 from entendre.gateways.mqtt.settings import EndpointSettings
 
 log = logging.getLogger(__name__)
@@ -144,16 +144,17 @@ class MqttEndpoint:
         log.info("mqtt client connected", extra={"device": connection.identity.device})
         self._router.connected(connection)
 
-    def route(self, connection: MqttConnection, message: Message) -> None:
-        """A client published; what nobody takes, or it may not publish, is dropped."""
+    def route(self, connection: MqttConnection, message: Message) -> Work | None:
+        """A client published; what nobody takes, or it may not publish, is dropped. What is to be done first."""
         try:
-            taken = self._router.route(connection, message)
+            taken, work = self._router.route(connection, message)
         except Exception:
             log.exception("mqtt service failed", extra={"device": connection.identity.device})
             connection.close("service_failed")
-            return
+            return None
         if not taken:
             log.debug("mqtt message dropped", extra={"device": connection.identity.device})
+        return work
 
     def keep_alive_s(self, asked_s: int) -> int:
         """The interval that holds for a client."""

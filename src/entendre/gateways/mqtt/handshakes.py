@@ -1,8 +1,9 @@
-"""Messages of QoS 1 on their way to one client: each is confirmed by its packet id, and few wait at a time."""
+"""Messages of QoS 1: those on their way to one client, and those of it that are not acknowledged yet."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from entendre.core.errors import OverloadedError, UnavailableError
 
@@ -50,3 +51,41 @@ class Unconfirmed:
                 done.set_exception(UnavailableError("The device went away."))
                 done.exception()  # seen: nobody may await it any more
         self._waiting.clear()
+
+
+class Owed:
+    """Acknowledgements that a client has coming, in the order of its messages (MQTT 3.1.1, 4.6).
+
+    `limit`: messages that are being kept at a time.
+    """
+
+    __slots__ = ("_being_kept", "_limit", "_waiting", "newest")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._being_kept: set[int] = set()
+        self.newest = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no further message should be taken for now."""
+        return len(self._being_kept) >= self._limit
+
+    def owe(self, answer: bytes, *, done: bool) -> None:
+        """A message came; its answer is due at once (`done`), or when it is `kept`."""
+        self.newest += 1
+        self._waiting.append((self.newest, answer))
+        if not done:
+            self._being_kept.add(self.newest)
+
+    def kept(self, number: int) -> None:
+        """A message is where it belongs."""
+        self._being_kept.discard(number)
+
+    def due(self) -> bytes:
+        """The answers that may leave now."""
+        answers = b""
+        while self._waiting and self._waiting[0][0] not in self._being_kept:
+            answers += self._waiting.popleft()[1]
+        return answers

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from entendre.wire.mqtt_packets import matches
 
@@ -42,6 +42,10 @@ class Message:
     topic: str
     payload: bytes
     qos: int = 0
+
+
+Work = Coroutine[Any, Any, None]
+"""What has to be done before a message is acknowledged; if it fails, the message never is."""
 
 
 class Client(Protocol):
@@ -96,8 +100,11 @@ class Service(Protocol):
         """A client whose identity names this service has connected."""
         ...
 
-    def received(self, client: Client, message: Message) -> None:
-        """A client published to one of the topics that this service was added for."""
+    def received(self, client: Client, message: Message) -> Work | None:
+        """A client published to one of the topics that this service was added for.
+
+        The message is acknowledged at once, or once the work that is returned is done.
+        """
         ...
 
     def gone(self, client: Client) -> None:
@@ -129,15 +136,14 @@ class TopicRouter:
         if service is not None:
             service.gone(client)
 
-    def route(self, client: Client, message: Message) -> bool:
+    def route(self, client: Client, message: Message) -> tuple[bool, Work | None]:
         """Hand a message over; False if the client may not publish there or nobody listens."""
         if not any(matches(each, message.topic) for each in client.identity.publishes):
-            return False
+            return False, None
         for pattern, service in self._routes:
             if matches(pattern, message.topic):
-                service.received(client, message)
-                return True
-        return False
+                return True, service.received(client, message)
+        return False, None
 
 
 def covers(own: str, asked: str) -> bool:

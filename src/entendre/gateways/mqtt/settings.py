@@ -14,7 +14,8 @@ class EndpointSettings:
 
     `connect_within_s`: time from TCP accept to a complete CONNECT. `packets_per_s` and `packet_burst`: a faster client
     is read no faster than that, and loses nothing. `unread_bytes`: a client that leaves more than this unread is
-    dropped. `in_flight`: QoS 1 messages sent and not yet confirmed. `wrong_passwords`: refusals per address and minute
+    dropped. `in_flight`: QoS 1 messages sent and not yet confirmed. `unkept`: messages received and not
+    yet kept, after which no more are read. `wrong_passwords`: refusals per address and minute
     after which its connections are closed unread. `keep_alive_s`: what holds for a client that asks for none.
     """
 
@@ -26,6 +27,7 @@ class EndpointSettings:
     packet_burst: int = 200
     unread_bytes: int = 256 * 1024
     in_flight: int = 16
+    unkept: int = 32
     subscriptions: int = 16
     wrong_passwords: int = 20
     keep_alive_s: int = 300
