@@ -24,7 +24,7 @@ READ_AT_ONCE = 1_000
 MAX_QUEUED = 512
 """Changes that wait for one subscriber; a slower one has to read again."""
 MAX_SUBSCRIBERS = 20_000
-HEARTBEAT_S = 15.0
+HEARTBEAT_S = 10.0
 FOLLOWED_AT_ONCE = 200
 _EVERYTHING = Interest()
 
@@ -122,6 +122,10 @@ class LiveChanges:
     async def after(self, seq: int, interest: Interest, limit: int) -> ChangePage:
         """Changes after a position, up to the present one. Raises: StoreError."""
         return await self._source.after(seq, interest, limit, through=self._position)
+
+    async def first(self) -> int:
+        """The position of the oldest change that is kept; 0 if there is none. Raises: StoreError."""
+        return await self._source.first()
 
     def subscribe(self, interest: Interest) -> LiveSubscription:
         """Be told of changes from now on. Raises: OverloadedError when there are too many subscribers."""

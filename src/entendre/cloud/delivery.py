@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 EXPIRE_EVERY_S = 1.0
 EXPIRED_AT_ONCE = 500
-PRUNE_EVERY_S = 60.0
 MAX_HANDOVERS = 256
 """Devices that are handed commands at the same time."""
 DELIVER_S = 30.0
@@ -48,7 +47,6 @@ class Delivery:
         self._locked: set[str] = set()
         self._turns = asyncio.Semaphore(MAX_HANDOVERS)
         self._expire_at_s = 0.0
-        self._prune_at_s = monotonic() + PRUNE_EVERY_S
 
     async def run(self) -> None:
         """Follow the feed, redeliver and expire. A task root: it outlives a database that is away."""
@@ -71,15 +69,12 @@ class Delivery:
             await self.close()
 
     async def _tidy(self) -> None:
-        """End what is too old, and forget what is over for long; neither at every turn."""
+        """End what is too old, now and then."""
         now_s = self._monotonic()
         if now_s >= self._expire_at_s:
             self._expire_at_s = now_s + EXPIRE_EVERY_S
             while await self._store.expire(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
                 pass
-        if now_s >= self._prune_at_s:
-            self._prune_at_s = now_s + PRUNE_EVERY_S
-            await self._store.prune(EXPIRED_AT_ONCE)
 
     async def close(self) -> None:
         """Hand over nothing more."""

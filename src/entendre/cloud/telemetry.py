@@ -1,27 +1,21 @@
-"""Telemetry at the door: what a device may send, how often, and for how long it is kept."""
+"""Telemetry at the door: what a device may send, and how often."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from entendre.core.clock import Clock
-from entendre.core.errors import EntendreError, ThrottledError
+from entendre.core.errors import ThrottledError
 from entendre.fleet import telemetry as rules
 from entendre.ports.telemetry import TelemetryMessage, TelemetryRow, TelemetryStore
 
-log = logging.getLogger(__name__)
-
-PRUNE_EVERY_S = 60.0
-PRUNED_AT_ONCE = 5_000
 REMEMBERED_DEVICES = 50_000
 """Devices whose rate is remembered; the one that sent longest ago is forgotten first."""
 
 
 class TelemetryDoor:
-    """Implements `ports.telemetry.Telemetry`. `run` forgets what is too old."""
+    """Implements `ports.telemetry.Telemetry`."""
 
     def __init__(self, store: TelemetryStore, clock: Clock, *, new_id: Callable[[], str]) -> None:
         self._store = store
@@ -61,18 +55,6 @@ class TelemetryDoor:
     async def newest(self, brand: str, *, limit: int) -> tuple[TelemetryRow, ...]:
         """The rows of a brand that came last, newest first."""
         return await self._store.newest(brand, limit=limit)
-
-    async def run(self) -> None:
-        """Forget what is past its retention, a bounded batch at a time. A task root."""
-        while True:
-            try:
-                while await self._store.prune(PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
-                    pass
-            except EntendreError as error:
-                log.warning("old telemetry can't be forgotten", extra={"code": error.code})
-            except Exception:
-                log.exception("old telemetry can't be forgotten")
-            await asyncio.sleep(PRUNE_EVERY_S)
 
     def _allow(self, device: str, messages: int) -> None:
         """Take messages from a device's allowance, which fills up steadily. Raises: ThrottledError."""

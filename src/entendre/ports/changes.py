@@ -98,6 +98,10 @@ class ChangeFeed(Protocol):
         """Changes after a position, up to the present one. Raises: StoreError."""
         ...
 
+    async def first(self) -> int:
+        """The position of the oldest change that is kept; 0 if there is none. Raises: StoreError."""
+        ...
+
     def subscribe(self, interest: Interest) -> Subscription:
         """Be told of changes from now on. Raises: OverloadedError when there are too many subscribers."""
         ...

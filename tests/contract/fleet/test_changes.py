@@ -12,13 +12,14 @@ from entendre.ports.changes import FeedChange, Interest
 from entendre.store.database import Database
 from entendre.store.feed import FeedEntry, announce
 from entendre.store.fleet.changes import ChangeRows
+from entendre.system import SystemClock
 
 REGION = "eu"
 
 
 @pytest.fixture
 async def feed(database: Database) -> AsyncIterator[LiveChanges]:
-    feed = LiveChanges(ChangeRows(database, REGION))
+    feed = LiveChanges(ChangeRows(database, SystemClock(), REGION))
     await feed.open()
     database.on_written = feed.wake
     running = asyncio.create_task(feed.run())
@@ -36,7 +37,7 @@ def entry(number: int, brand: str = "acme", topic: str = "command", household: s
 
 
 async def test_rows_are_read_in_order_and_by_interest(database: Database) -> None:
-    rows = ChangeRows(database, REGION)
+    rows = ChangeRows(database, SystemClock(), REGION)
     await write(database, entry(1), entry(2, brand="other"), entry(3, topic="twin.desired", household="h1"))
     await write(database, entry(4), region="us")
     everything = await rows.after(0, Interest(), 10)
@@ -54,7 +55,7 @@ async def test_rows_are_read_in_order_and_by_interest(database: Database) -> Non
 
 
 async def test_a_filtered_reader_moves_on_past_what_it_does_not_want(database: Database) -> None:
-    rows = ChangeRows(database, REGION)
+    rows = ChangeRows(database, SystemClock(), REGION)
     await write(database, entry(1), entry(2), entry(3))
     page = await rows.after(0, Interest(topics=("release",)), 10)
     assert page.changes == ()

@@ -92,7 +92,7 @@ async def test_a_command_goes_from_queued_to_done(database: Database, rows: Comm
     assert (finished.state, finished.status, finished.result) == ("done", 200, '{"ok":true}')
     assert await rows.get(ACME, "d1", queued.id) == finished
     assert await rows.claim("d1", again=True, limit=10) == ()
-    changes = (await ChangeRows(database, REGION).after(0, Interest(topics=("command",)), 10)).changes
+    changes = (await ChangeRows(database, clock, REGION).after(0, Interest(topics=("command",)), 10)).changes
     assert [each.change for each in changes] == ["queued", "done"]
 
 

@@ -25,8 +25,8 @@ from entendre.store.fleet.command_rows import (
     waiting,
 )
 from entendre.store.fleet.commands import Commands
+from entendre.store.fleet.retention import kept_since_s
 
-DAY_S = 86_400.0
 KEPT_DAYS = 30.0
 """How long finished commands are kept where the brand has no rule."""
 CANCELLED_AT_ONCE = 500
@@ -127,19 +127,13 @@ class CommandRows(Commands):
         """Forget finished commands past their retention; returns how many."""
 
         def old(connection: Connection) -> list[tuple[str, str]]:
-            rules = connection.execute(
-                "SELECT b.id, coalesce(r.days, ?) FROM brands b LEFT JOIN retention_rules r"
-                " ON r.region = b.region AND r.brand = b.id AND r.kind = 'commands' WHERE b.region = ?",
-                (KEPT_DAYS, self._region),
-            ).fetchall()
             gone: list[tuple[str, str]] = []
-            for brand, days in rules:
+            for brand, since_s in kept_since_s(connection, self._region, "commands", self._clock.wall(), KEPT_DAYS):
                 sql = (
                     "SELECT id FROM commands WHERE region = ? AND brand = ? AND finished_at_s < ?"
                     " AND finished_at_s IS NOT NULL ORDER BY finished_at_s LIMIT ?"
                 )
-                before_s = self._clock.wall() - float(days) * DAY_S
-                rows = connection.execute(sql, (self._region, brand, before_s, limit - len(gone))).fetchall()
+                rows = connection.execute(sql, (self._region, brand, since_s, limit - len(gone))).fetchall()
                 gone += [(brand, row[0]) for row in rows]
                 if len(gone) >= limit:
                     break

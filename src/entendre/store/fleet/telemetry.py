@@ -9,9 +9,9 @@ from entendre.fleet.telemetry import KEPT_DAYS
 from entendre.ports.telemetry import TelemetryRow
 from entendre.store.connection import Connection
 from entendre.store.database import Database
+from entendre.store.fleet.retention import kept_since_s
 from entendre.store.gatherer import Gatherer
 
-DAY_S = 86_400.0
 BATCHES_AT_ONCE = 64
 """Batches of one transaction: at most 32,000 rows, so that nobody waits long for them."""
 _COLUMNS = ("region", "device", "id", "brand", "at_s", "received_at_s", "body")
@@ -67,21 +67,16 @@ class TelemetryRows:
 
     async def prune(self, limit: int) -> int:
         """Forget rows past their brands' retention; returns how many."""
-        now_s = self._clock.wall()
 
         def old(connection: Connection) -> list[tuple[str, str]]:
-            sql = (
-                "SELECT b.id, coalesce(r.days, ?) FROM brands b LEFT JOIN retention_rules r"
-                " ON r.region = b.region AND r.brand = b.id AND r.kind = 'telemetry' WHERE b.region = ?"
-            )
             gone: list[tuple[str, str]] = []
-            for brand, days in connection.execute(sql, (KEPT_DAYS, self._region)).fetchall():
-                aged = (
+            for brand, since_s in kept_since_s(connection, self._region, "telemetry", self._clock.wall(), KEPT_DAYS):
+                sql = (
                     "SELECT device, id FROM telemetry WHERE region = ? AND brand = ? AND received_at_s < ?"
                     " ORDER BY received_at_s LIMIT ?"
                 )
-                values = (self._region, brand, now_s - float(days) * DAY_S, limit - len(gone))
-                gone += [(row[0], row[1]) for row in connection.execute(aged, values).fetchall()]
+                values = (self._region, brand, since_s, limit - len(gone))
+                gone += [(row[0], row[1]) for row in connection.execute(sql, values).fetchall()]
                 if len(gone) >= limit:
                     break
             return gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entendre.web.api import brands, description, partnerships, products, staff
+from entendre.web.api import brands, changes, commands, description, partnerships, products, staff, telemetry, webhooks
 from entendre.web.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -11,4 +11,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *partnerships.OPERATIONS,
     *staff.OPERATIONS,
     *description.OPERATIONS,
+    *commands.OPERATIONS,
+    *telemetry.OPERATIONS,
+    *changes.OPERATIONS,
+    *webhooks.OPERATIONS,
 )

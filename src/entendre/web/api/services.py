@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
@@ -15,7 +16,11 @@ from entendre.fleet.access import Principal
 from entendre.ports.access import BrandKeys, KeyRecord
 from entendre.ports.accounts import Accounts, Grants
 from entendre.ports.brands import Brands, Partnerships, Products, Staff
+from entendre.ports.changes import ChangeFeed
+from entendre.ports.commands import CommandDesk, CommandInbox, CommandJobDesk
 from entendre.ports.requests import AnsweredRequests
+from entendre.ports.telemetry import Telemetry
+from entendre.ports.webhooks import Webhooks
 from entendre.web.api.limits import Rates
 from entendre.web.faults import Fault
 
@@ -52,6 +57,14 @@ class ApiServices:
     staff: Staff | None = None
     accounts: Accounts | None = None
     grants: Grants | None = None
+    changes: ChangeFeed | None = None
+    commands: CommandDesk | None = None
+    command_jobs: CommandJobDesk | None = None
+    inbox: CommandInbox | None = None
+    telemetry: Telemetry | None = None
+    webhooks: Webhooks | None = None
+    streams: Counter[str] = field(default_factory=Counter)
+    """Open streams of changes by who reads them."""
 
 
 API: web.AppKey[ApiServices] = web.AppKey("api", ApiServices)
