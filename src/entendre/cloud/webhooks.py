@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from entendre.cloud.webhook_address import checked_url
 from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError, NotFoundError, ThrottledError
 from entendre.fleet import webhooks as rules
@@ -67,7 +68,7 @@ class WebhookDesk:
         record = WebhookRecord(
             id=self._new_id(),
             brand=brand,
-            url=rules.checked_url(url, to_private=self._to_private),
+            url=checked_url(url, to_private=self._to_private),
             secret=secret,
             topics=rules.checked_topics(topics),
             enabled=True,
@@ -96,7 +97,7 @@ class WebhookDesk:
     ) -> WebhookRecord:
         """Change one. Raises: NotFoundError, StaleError, InvalidInputError."""
         if changes.url is not None:
-            rules.checked_url(changes.url, to_private=self._to_private)
+            checked_url(changes.url, to_private=self._to_private)
         if changes.topics is not None:
             rules.checked_topics(changes.topics)
         changed = await self._store.change(brand, webhook, changes, by=by, version=version)

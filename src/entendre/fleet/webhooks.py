@@ -1,12 +1,10 @@
-"""Rules of webhooks: where they may point to, how a delivery is signed, and when it is tried again."""
+"""Rules of webhooks: what they hear of, how a delivery is signed, and when it is tried again."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import re
-from urllib.parse import urlsplit
 
 from entendre.core.errors import InvalidInputError
 
@@ -22,22 +20,6 @@ GIVEN_UP_FAILURES = 60
 """Failures in a row after which a webhook is disabled: two days at the longest interval."""
 
 _TOPIC = re.compile(r"[a-z][a-z_]{0,31}(\.[a-z_]{1,32}){0,2}")
-
-
-def checked_url(url: str, *, to_private: bool) -> str:
-    """An address that may be delivered to; `to_private` allows http, and this machine. Raises: InvalidInputError."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise InvalidInputError("url is no URL.") from None
-    if len(url) > MAX_URL_CHARS or not url.isascii() or not url.isprintable() or " " in url or not host:
-        raise InvalidInputError(f"url is an address of at most {MAX_URL_CHARS} ASCII characters.")
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise InvalidInputError("url has no user, password or fragment.")
-    if parts.scheme != "https" and not (to_private and parts.scheme == "http" and _is_loopback(host)):
-        raise InvalidInputError("url begins with https://.")
-    return url
 
 
 def checked_topics(topics: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,10 +39,3 @@ def retry_after_s(failures: int, chance: float) -> float:
     """How long to wait after so many failures in a row. `chance`: from 0 to 1, so that not all come back at once."""
     longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(failures - 1, 20))
     return longest_s * (0.5 + chance / 2)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

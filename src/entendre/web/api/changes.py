@@ -55,7 +55,7 @@ class Change(Struct):
     data: Any
 
 
-class Changes(Struct):
+class ChangePage(Struct):
     """Changes in order. `next` is where to read on; `gap`: older ones than the first are kept no more."""
 
     data: tuple[Change, ...]
@@ -80,7 +80,7 @@ async def _read(call: Call, interest: Interest, permission: Permission) -> Reply
         return await _stream(call, feed, interest, after, permission)
     page = await feed.after(after, interest, call.query.limit)
     gap = await _has_gap(feed, after)
-    return Reply(Changes(tuple(_shown(each) for each in page.changes), page.next_seq, page.more, gap))
+    return Reply(ChangePage(tuple(_shown(each) for each in page.changes), page.next_seq, page.more, gap))
 
 
 async def _stream(
@@ -186,7 +186,7 @@ OPERATIONS: tuple[Operation, ...] = (
         permission=Permission.BRAND_DEVICES_READ,
         handler=_of_brand,
         query=ChangeQuery,
-        reply=Changes,
+        reply=ChangePage,
     ),
     Operation(
         method="GET",
@@ -197,6 +197,6 @@ OPERATIONS: tuple[Operation, ...] = (
         permission=Permission.HOUSEHOLD_READ,
         handler=_of_household,
         query=ChangeQuery,
-        reply=Changes,
+        reply=ChangePage,
     ),
 )

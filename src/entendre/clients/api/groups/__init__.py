@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from entendre.clients.api.groups.brands import Brands
+from entendre.clients.api.groups.changes import Changes
+from entendre.clients.api.groups.commands import Commands
 from entendre.clients.api.groups.description import Description
 from entendre.clients.api.groups.partnerships import Partnerships
 from entendre.clients.api.groups.products import Products
 from entendre.clients.api.groups.staff import Staff
+from entendre.clients.api.groups.telemetry import Telemetry
+from entendre.clients.api.groups.webhooks import Webhooks
 from entendre.clients.api.transport import Transport
 
 
@@ -15,7 +19,11 @@ class Groups:
 
     def __init__(self, transport: Transport) -> None:
         self.brands = Brands(transport)
+        self.changes = Changes(transport)
+        self.commands = Commands(transport)
         self.description = Description(transport)
         self.partnerships = Partnerships(transport)
         self.products = Products(transport)
         self.staff = Staff(transport)
+        self.telemetry = Telemetry(transport)
+        self.webhooks = Webhooks(transport)
