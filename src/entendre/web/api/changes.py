@@ -56,10 +56,10 @@ class Change(Struct):
 
 
 class ChangePage(Struct):
-    """Changes in order. `next` is where to read on; `gap`: older ones than the first are kept no more."""
+    """Changes in order. `next_seq` is where to read on; `gap`: older ones than the first are kept no more."""
 
     data: tuple[Change, ...]
-    next: int
+    next_seq: int
     more: bool
     gap: bool
 
@@ -180,7 +180,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
         path="/brands/{brand}/changes",
-        name="list_brand_changes",
+        name="read_brand_changes",
         summary="What changed in a brand; as a stream with Accept: text/event-stream.",
         tag=TAG,
         permission=Permission.BRAND_DEVICES_READ,
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
         path="/households/{household}/changes",
-        name="list_household_changes",
+        name="read_household_changes",
         summary="What changed in a household; as a stream with Accept: text/event-stream.",
         tag=TAG,
         permission=Permission.HOUSEHOLD_READ,
