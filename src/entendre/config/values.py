@@ -22,7 +22,6 @@ def converted(key: str, value: Any, kind: Any) -> Any:
         return CONVERTERS[get_origin(inner) or inner](value)
     except (ValueError, TypeError) as error:
         shown = "the given value" if key.endswith(("_key", "_keys")) or key in _URLS_WITH_PASSWORDS else repr(value)
-
         raise ConfigurationError(f"{key} must be {kind_name(kind)}, not {shown}.") from error
 
 

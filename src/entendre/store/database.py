@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,13 +143,15 @@ class _Worker(threading.Thread):
 
     def _put_back(self, batch: list[Job], error: ConnectionLostError) -> None:
         for job in batch:
-            job.tries += 1
-        self._waiting.put_back(job for job in batch if job.tries < MAX_TRIES)
-        deliver((job, None, _unreachable(error.detail)) for job in batch if job.tries >= MAX_TRIES)
+            job.tries += error.began
+        oldest_s = time.monotonic() - PATIENCE_S
+        given_up = [job for job in batch if job.tries >= MAX_TRIES or job.since_s < oldest_s]
+        self._waiting.put_back(job for job in batch if job not in given_up)
+        deliver((job, None, _unreachable(error.detail)) for job in given_up)
 
     def _connected_again(self) -> bool:
         """Try until it works, or until the queue is closed: then what waits is refused."""
-        log.warning("the database went away", extra={"thread": self.name})
+        log.warning("the database went away", extra={"part": self.name})
         self.session.close()
         retry_s = FIRST_RETRY_S
         while True:
@@ -161,7 +164,7 @@ class _Worker(threading.Thread):
                     return False
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
             else:
-                log.info("the database is back", extra={"thread": self.name})
+                log.info("the database is back", extra={"part": self.name})
                 return True
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from entendre.core.errors import InvalidInputError, StoreError
 from entendre.store.connection import Connection
+from entendre.store.migrate import Migration
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -16,7 +17,14 @@ BUSY_TIMEOUT_S = 5.0
 
 
 class ConnectionLostError(StoreError):
-    """The connection broke before anything was committed: what ran in it did not happen."""
+    """The connection broke before anything was committed: what ran in it did not happen.
+
+    `began`: whether a work may have broken it.
+    """
+
+    def __init__(self, reason: BaseException, *, began: bool) -> None:
+        super().__init__("The database can't be reached. Try again.", detail=str(reason))
+        self.began = began
 
 
 class Session(Protocol):
@@ -98,8 +106,11 @@ class Engine(Protocol):
         """How many threads read."""
         ...
 
-    def prepare(self) -> None:
-        """Make it if it can be made, and bring its schema up to date. Raises: NewerDatabaseError, StoreError."""
+    def prepare(self, migrations: Sequence[Migration] = ()) -> None:
+        """Make it if it can be made, and bring its schema up to date, or to the last of these migrations.
+
+        Raises: NewerDatabaseError, StoreError.
+        """
         ...
 
     def look(self) -> str:

@@ -22,6 +22,10 @@ class _SpoiltError(Exception):
 def write_together(engine: Engine, session: Session, batch: list[Job]) -> list[Outcome]:
     """One commit for all; a failed commit fails all. Raises: ConnectionLostError where nothing happened."""
     try:
+        session.begin()
+    except session.errors as error:
+        return _not_begun(engine, session, batch, error)
+    try:
         outcomes = _attempted(engine, session, batch)
     except _SpoiltError as error:
         session.roll_back()
@@ -29,7 +33,7 @@ def write_together(engine: Engine, session: Session, batch: list[Job]) -> list[O
     except session.errors as error:
         session.roll_back()
         if session.is_lost(error):
-            raise ConnectionLostError("The database could not be reached.", detail=str(error)) from error
+            raise ConnectionLostError(error, began=True) from error
         return _all_failed(engine, batch, error)
     try:
         session.commit()
@@ -46,18 +50,20 @@ def read_alone(engine: Engine, session: Session, batch: list[Job]) -> list[Outco
     (job,) = batch
     try:
         session.begin()
+    except session.errors as error:
+        return _not_begun(engine, session, batch, error)
+    try:
         outcome: Outcome = (job, job.work(session.connection), None)
     except BaseException as error:  # handed to the caller, who waits for it in another thread
         if session.is_lost(error):
-            raise ConnectionLostError("The database could not be reached.", detail=str(error)) from error
+            raise ConnectionLostError(error, began=True) from error
         outcome = (job, None, engine.explained(error))
     session.roll_back()
     return [outcome]
 
 
 def _attempted(engine: Engine, session: Session, batch: list[Job]) -> list[Outcome]:
-    """Begin, and run every work. Where savepoints cost a round trip they are set only once a work has failed."""
-    session.begin()
+    """Run every work. Where savepoints cost a round trip they are set only once a work has failed."""
     if session.savepoints_are_cheap:
         return [_in_savepoint(engine, session, job) for job in batch]
     try:
@@ -77,7 +83,7 @@ def _without_savepoint(engine: Engine, session: Session, job: Job) -> Outcome:
         result = job.work(session.connection)
     except BaseException as error:  # handed to the caller, who waits for it in another thread
         if session.is_lost(error):
-            raise
+            raise ConnectionLostError(error, began=True) from error
         if session.is_untouched():
             return job, None, engine.explained(error)
         raise _SpoiltError(error) from error
@@ -91,12 +97,19 @@ def _in_savepoint(engine: Engine, session: Session, job: Job) -> Outcome:
         session.release_savepoint()
     except BaseException as error:  # handed to the caller, who waits for it in another thread
         if session.is_lost(error):
-            raise
+            raise ConnectionLostError(error, began=True) from error
         if session.is_spoilt():
             raise _SpoiltError(error) from error
         session.return_to_savepoint()
         return job, None, engine.explained(error)
     return job, result, None
+
+
+def _not_begun(engine: Engine, session: Session, batch: list[Job], error: Exception) -> list[Outcome]:
+    session.roll_back()
+    if session.is_lost(error):
+        raise ConnectionLostError(error, began=False) from error
+    return _all_failed(engine, batch, error)
 
 
 def _all_failed(engine: Engine, batch: list[Job], error: BaseException) -> list[Outcome]:

@@ -41,8 +41,10 @@ LOCKS = 0x456E_7464
 WRITING, MIGRATING = 1, 2
 
 _PIECE = re.compile(r"'(?:[^']|'')*'|\?(\d*)(\s+IS\s+(?:NOT\s+)?NULL)?")
-_LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"})
-"""The server ends, restarts, has ended this session, or has become a standby."""
+_LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
+"""The server ends or restarts, or has ended this session."""
+_STANDBY = "25006"
+"""A server that was the primary before, and no longer writes."""
 _OPTIONS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "client_encoding": "utf8",
@@ -107,6 +109,7 @@ class PostgresSession:
 
     def __init__(self, raw: psycopg.Connection[Any], *, writes: bool) -> None:
         self._raw = raw
+        self._writes = writes
         self.connection = PostgresConnection(raw)
         self._begin = (
             f"BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, {WRITING})"
@@ -155,7 +158,10 @@ class PostgresSession:
 
     def is_lost(self, error: BaseException) -> bool:
         """As `Session.is_lost`."""
-        return self._raw.closed or (isinstance(error, psycopg.Error) and error.sqlstate in _LOST_STATES)
+        if self._raw.closed:
+            return True
+        state = error.sqlstate if isinstance(error, psycopg.Error) else None
+        return state in _LOST_STATES or (self._writes and state == _STANDBY)
 
     def close(self) -> None:
         """As `Session.close`."""
@@ -174,12 +180,12 @@ class PostgresEngine:
         self._serving = serving
         self._served_before = False
 
-    def prepare(self) -> None:
+    def prepare(self, migrations: Sequence[Migration] = ()) -> None:
         """As `Engine.prepare`."""
         try:
             with contextlib.closing(self._connect(MIGRATION_TIMEOUT_S, MIGRATION_WAIT_S)) as raw:
                 _check(raw)
-                migrate_postgresql(raw, packaged_migrations())
+                migrate_postgresql(raw, migrations or packaged_migrations())
         except psycopg.Error as error:
             raise _unreachable(error) from error
 

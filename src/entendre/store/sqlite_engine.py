@@ -10,7 +10,7 @@ from typing import Any
 
 from entendre.core.errors import StoreError
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
-from entendre.store.migrate import migrate_sqlite, packaged_migrations
+from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations
 
 READERS = 2
 """Threads that read, so that one long export does not hold up a turn."""
@@ -98,13 +98,13 @@ class SqliteEngine:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def prepare(self) -> None:
+    def prepare(self, migrations: Sequence[Migration] = ()) -> None:
         """As `Engine.prepare`."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)  # what a household says is nobody else's; the log takes the same mode
             with contextlib.closing(connect(self.path)) as connection:
-                migrate_sqlite(connection, packaged_migrations())
+                migrate_sqlite(connection, migrations or packaged_migrations())
         except (sqlite3.Error, OSError) as error:
             raise self._unopened(error) from error
 

@@ -18,7 +18,7 @@ MAX_WAITING = 10_000
 """Reads or writes that may wait at once; more are refused."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A work, and who waits for it. `tries`: how often a connection broke under it."""
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from entendre.core.errors import NewerDatabaseError, StoreError
+from entendre.core.errors import StoreError
 from entendre.store import Database
-from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations, schema_version
+from entendre.store.migrate import packaged_migrations
 
 
 def plain(path: Path) -> sqlite3.Connection:
@@ -18,31 +18,6 @@ def plain(path: Path) -> sqlite3.Connection:
 def test_migrations_are_numbered_without_gaps() -> None:
     numbers = [migration.number for migration in packaged_migrations()]
     assert numbers == list(range(1, len(numbers) + 1))
-
-
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    connection = plain(path)
-    connection.execute("PRAGMA user_version = 9999")
-    with pytest.raises(NewerDatabaseError, match="9999"):
-        Database(path)
-    assert schema_version(connection) == 9999
-    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    connection.close()
-
-
-def test_a_migration_that_fails_leaves_no_trace(tmp_path: Path) -> None:
-    connection = plain(tmp_path / "a.db")
-    good = Migration(1, "0001_good.sql", "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n")
-    bad = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\nINSERT INTO nowhere VALUES (1);\n")
-    with pytest.raises(StoreError, match="0002_bad"):
-        migrate_sqlite(connection, (good, bad))
-    assert schema_version(connection) == 1
-    assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
-    fixed = Migration(2, "0002_bad.sql", "CREATE TABLE b (x);\n")
-    assert migrate_sqlite(connection, (good, fixed)) == 1
-    assert migrate_sqlite(connection, (good, fixed)) == 0
-    connection.close()
 
 
 def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
@@ -60,27 +35,6 @@ async def test_commits_wait_for_the_disk_and_foreign_keys_hold(tmp_path: Path) -
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
 
     assert await database.write(read) == ["wal", 2, 1]
-    await database.close()
-
-
-async def test_a_failed_write_undoes_itself_and_not_its_neighbours(tmp_path: Path) -> None:
-    database = Database(tmp_path / "a.db")
-
-    def work(number: int) -> None:
-        def run(connection: sqlite3.Connection) -> int:
-            connection.execute("INSERT INTO lists VALUES ('home', 'home', ?, '{}', 1)", (str(number),))
-            if number % 3 == 0:
-                raise LookupError(number)
-            if number % 3 == 1:
-                connection.execute("INSERT INTO no_such_table VALUES (1)")
-            return number
-
-        return run  # type: ignore[return-value]
-
-    results = await asyncio.gather(*(database.write(work(n)) for n in range(30)), return_exceptions=True)  # type: ignore[arg-type]
-    assert [type(result) for result in results] == [LookupError, StoreError, int] * 10
-    stored = await database.read(lambda connection: connection.execute("SELECT count(*) FROM lists").fetchone()[0])
-    assert stored == 10
     await database.close()
 
 
@@ -141,13 +95,6 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 def _files_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
-
-
-async def test_reading_cannot_write(tmp_path: Path) -> None:
-    database = Database(tmp_path / "a.db")
-    with pytest.raises(StoreError):
-        await database.read(lambda connection: connection.execute("DELETE FROM lists"))
-    await database.close()
 
 
 async def test_the_event_loop_goes_on_while_another_process_holds_the_lock(tmp_path: Path) -> None:
