@@ -72,7 +72,7 @@ async def start_esphome(app: App, door: EspHomeDoor | None) -> None:
             "ESPHome devices fetch replies from this server, which listens on %s only: set server.host", server.host
         )
     house = House(
-        factory=app.hub,
+        factory=app.households,
         shelf=door.replies,
         http_port=app.port or server.port,
         public_url=server.public_url,

@@ -40,7 +40,7 @@ async def play_in_home(app: App, wanted: MediaRequest) -> list[tuple[str, str | 
             return None
         name, url = name_in(station.names, app.settings.server.language), station.url
     action = ControlMedia(COMMANDS[wanted.command], name, url=url)
-    told = app.hub.control_media(action, Audience(wanted.room, wanted.device))
+    told = app.households.own.hub.control_media(action, Audience(wanted.room, wanted.device))
     return [(speaker.device, speaker.room) for speaker in told]
 
 

@@ -85,4 +85,4 @@ async def _xiaozhi(app: App, pictures: VisionEndpoint | None) -> XiaozhiMqtt:
         next_ring_s=lambda device: next_ring_s(app, device),
         silence=lambda ring: silence(app, ring),
     )
-    return XiaozhiMqtt(app.hub, app.devices, udp, app.clock, gateway_settings(app), around)
+    return XiaozhiMqtt(app.households, app.devices, udp, app.clock, gateway_settings(app), around)

@@ -31,7 +31,7 @@ async def start_web(app: App) -> int:
     """Serve HTTP and WebSockets; the port. Raises: ConfigurationError."""
     settings = app.settings
     realtime = RealtimeGateway(
-        app.hub,
+        app.households,
         RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
         may_stay=partial(_key_holds, app) if _needs_key(app) else None,
     )

@@ -24,7 +24,7 @@ async def start_wyoming(app: App) -> None:
         words = app.settings.speech.wake_words
         satellites = [parse_satellite(each, language=language, wake_words=words) for each in wyoming.satellites]
         runner = SatelliteRunner(
-            app.hub,
+            app.households,
             satellites,
             RunnerSettings(discover=wyoming.discover, language=language, wake_words=words),
         )

@@ -67,7 +67,7 @@ def _offer(app: App) -> VisionEndpoint:
         return app.planner.phrase("bind_device", language, code=", ".join(code))
 
     gateway = XiaozhiGateway(
-        app.hub,
+        app.households,
         app.devices,
         app.clock,
         gateway_settings(app),
@@ -110,7 +110,7 @@ def gateway_settings(app: App) -> XiaozhiSettings:
 
 def next_ring_s(app: App, device: str) -> float | None:
     """Seconds until a timer of this device rings."""
-    timers = (timer for timer in app.timers() if timer.device == device and not timer.paused)
+    timers = (timer for timer in app.households.where(device).timers() if timer.device == device and not timer.paused)
     return min((timer.remaining_s for timer in timers), default=None)
 
 

@@ -182,6 +182,7 @@ class LimitSettings:
     """Bounds that protect everybody from somebody."""
 
     connections: int = _setting(10_000, "Connections at once, over all gateways.")
+    households: int = _setting(2_000, "Households open at once beside the server's own; idle ones are closed.")
     utterance_s: float = _setting(30.0, "Longest utterance, seconds; it is ended there.")
     inference_queue: int = _setting(256, "Inferences that may wait for a core; more are refused as `overloaded`.")
 

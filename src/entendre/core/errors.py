@@ -186,6 +186,13 @@ class ThrottledError(EntendreError):
         self.retry_after_s = retry_after_s
 
 
+class HouseholdChangedError(EntendreError):
+    """A device came into another household, or left its own, while it was connected: it is to connect again."""
+
+    code: ClassVar[str] = "household_changed"
+    retryable: ClassVar[bool] = True
+
+
 class OfflineError(EntendreError):
     """The device is not connected, so a direct command can't reach it."""
 

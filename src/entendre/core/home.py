@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from entendre.core.actions import Trait, TraitValue
 
+HOME = "home"
+"""The id of the household, and of the brand, that a server has without having been given others."""
+
 Names = Mapping[str, tuple[str, ...]]
 """Language tag -> names, first the one to say. The tag "" holds names for every language."""
 

@@ -255,7 +255,7 @@ def _station(where: str, entry: Entry) -> Station:
 def dump_home(home: HomeSnapshot) -> dict[str, Any]:
     """The document of a home, which `load_home` reads back to an equal home."""
     floors = [{"id": key, "names": _names_out(names)} for key, names in home.floors.items()]
-    rooms = [_without_empty(id=room.id, names=_names_out(room.names), floor=room.floor) for room in home.rooms]
+    rooms = [room_document(room) for room in home.rooms]
     document = {
         "temperature_unit": home.temperature_unit,
         "time_zone": home.time_zone,
@@ -271,6 +271,11 @@ def dump_home(home: HomeSnapshot) -> dict[str, Any]:
         "media": [{"id": each.id, "names": _names_out(each.names), "url": each.url} for each in home.media],
     }
     return _without_empty(**document)
+
+
+def room_document(room: Room) -> dict[str, Any]:
+    """A room as an entry of the document's `rooms`."""
+    return _without_empty(id=room.id, names=_names_out(room.names), floor=room.floor)
 
 
 def _appliance_out(appliance: Appliance) -> dict[str, Any]:

@@ -65,6 +65,15 @@ class HomeGraph:
             )
         return self._cached
 
+    def replace(self, snapshot: HomeSnapshot) -> None:
+        """Become another home; an appliance that stays the same keeps its state, and lists stay as they are."""
+        known = self._appliances
+        self._base = snapshot
+        self._rooms = {room.id: room for room in snapshot.rooms}
+        self._appliances = {each.id: _as_it_was(each, known.get(each.id)) for each in snapshot.appliances}
+        self._scenes = {scene.id: scene for scene in snapshot.scenes}
+        self._changed(names=True)
+
     def on_state_changed(self, listener: StateListener) -> Callable[[], None]:
         """Call `listener(appliance, changed traits)` after each change; returns how to stop."""
         return _subscribe(self._state_listeners, listener)
@@ -228,6 +237,12 @@ class HomeGraph:
         if names:
             for listener in tuple(self._names_listeners):
                 listener()
+
+
+def _as_it_was(appliance: Appliance, before: Appliance | None) -> Appliance:
+    if before is None or _described(before) != _described(appliance):
+        return appliance
+    return replace(appliance, state=before.state)
 
 
 def _described(appliance: Appliance) -> tuple[object, ...]:

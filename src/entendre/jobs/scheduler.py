@@ -50,6 +50,8 @@ TimerCallback = Callable[[TimerView, str], Awaitable[None] | None]
 JOB_ACTIONS = (StartTimer, ChangeTimer, CreateAlarm, ChangeAlarm, CreateReminder, ChangeReminder)
 LOOK_EVERY_S = 0.5
 """The wall clock is read this often, because it can jump (NTP, a machine that slept)."""
+IDLE_LOOK_S = 60.0
+"""As often while nothing is to ring: what is added wakes it, and thousands of households may be open."""
 LATE_S = 900.0
 """What fell due longer ago than this is missed instead of ringing now; reminders are always said."""
 REMINDER_WAITS_S = 7 * 86_400.0
@@ -62,11 +64,14 @@ MAX_DUE_AT_ONCE = 256
 
 
 class Scheduler:
-    """The jobs of one region. `await load()`, then keep `run()` as a task."""
+    """The jobs of one household. `await load()`, then keep `run()` as a task."""
 
-    def __init__(self, store: Store, clock: Clock, time_zone: str, region: str = "home") -> None:
-        """Raises: InvalidInputError for an unknown time zone."""
+    def __init__(
+        self, store: Store, clock: Clock, time_zone: str, region: str = "home", *, prunes: bool = True
+    ) -> None:
+        """`prunes`: it forgets what is over of every household. Raises: InvalidInputError for an unknown time zone."""
         self.region = region
+        self._prunes = prunes
         self._store = store
         self._clock = clock
         self._ledger = Ledger(store, clock, _zone(time_zone))
@@ -121,6 +126,14 @@ class Scheduler:
         """Read the database, and compute due times anew in case the zone's rules changed. Raises: StoreError."""
         await self._ledger.reload()
         await self._replan()
+
+    async def reload(self) -> None:
+        """Read the database again: somebody changed jobs there. Raises: StoreError."""
+        rings, jobs = dict(self._book.rings), dict(self._book.jobs)
+        await self._ledger.reload()
+        for ring in (each for id, each in rings.items() if id not in self._book.rings):
+            self._ledger.note_ring(replace(ring, state="silenced"))
+        self._ledger.tell_timers((each, "cancelled") for id, each in jobs.items() if id not in self._book.jobs)
 
     async def run(self) -> None:
         """Ring what is due for as long as this runs; first what rang when the last process died."""
@@ -275,7 +288,7 @@ class Scheduler:
 
     async def _prune(self) -> None:
         now_s = self._clock.wall()
-        if abs(now_s - self._pruned_at_s) < PRUNE_EVERY_S:
+        if not self._prunes or abs(now_s - self._pruned_at_s) < PRUNE_EVERY_S:
             return
         if await self._store.prune(now_s - KEEP_S) == 0:  # else there is more: go on at the next tick
             self._pruned_at_s = now_s
@@ -298,7 +311,10 @@ class Scheduler:
         """Until the next job is due, something changed, or the clock may have jumped."""
         self._ledger.wake.clear()
         next_s = self._book.next_s()
-        wait_s = LOOK_EVERY_S if next_s is None else min(LOOK_EVERY_S, max(0.0, next_s - self._clock.wall()))
+        idle = next_s is None and not self._book.rings
+        wait_s = IDLE_LOOK_S if idle else LOOK_EVERY_S
+        if next_s is not None:
+            wait_s = min(wait_s, max(0.0, next_s - self._clock.wall()))
         try:
             async with asyncio.timeout(wait_s):
                 await self._ledger.wake.wait()

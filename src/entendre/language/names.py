@@ -38,24 +38,34 @@ class _Node:
     entries: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
+class NameWords:
+    """What a language says of names, whatever home they are of. Made once: the index of each home needs it."""
+
+    def __init__(self, pack: LanguagePack, tokenizer: Tokenizer) -> None:
+        numbers = {**pack.numbers.ones, **pack.numbers.teens}
+        self.pack = pack
+        self.tokenizer = tokenizer
+        self.sounds = SoundIndex(pack.words, ())
+        self.numerals = {word: str(value) for word, value in numbers.items()}
+        self.articles = frozenset(word for word, cost in pack.words.light.items() if cost <= ARTICLE_COST)
+        self.generic = _generic_stems(pack, tokenizer)
+        self.too_plain = self.generic | _plain_stems(pack, tokenizer) | frozenset(self.numerals.values())
+        self.aliases = _aliases(pack, tokenizer)
+
+
 class NameIndex:
     """A trie of the stems of every name of a home."""
 
-    def __init__(self, home: HomeSnapshot, pack: LanguagePack, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, home: HomeSnapshot, words: NameWords) -> None:
+        self._words = words
+        self._pack = words.pack
+        self._tokenizer = words.tokenizer
         self._root = _Node()
         self._joined: dict[str, list[tuple[str, str]]] = {}
-        self._pack = pack
-        numbers = {**pack.numbers.ones, **pack.numbers.teens}
-        self._numerals = {word: str(value) for word, value in numbers.items()}
-        self._articles = frozenset(word for word, cost in pack.words.light.items() if cost <= ARTICLE_COST)
         self._vocabulary: set[str] = set()
         self._exact: set[tuple[str, ...]] = set()
-        self._generic = _generic_stems(pack, tokenizer)
-        self._too_plain = self._generic | _plain_stems(pack, tokenizer) | frozenset(self._numerals.values())
-        self._aliases = _aliases(pack, tokenizer)
         self._add_home(home)
-        self.sounds = SoundIndex(pack.words, self._vocabulary)
+        self.sounds = words.sounds.of(self._vocabulary)
 
     @property
     def vocabulary(self) -> frozenset[str]:
@@ -68,7 +78,7 @@ class NameIndex:
 
     def _form(self, word: str) -> str:
         """A word without its number ending; a spoken numeral as digits, for "lamp two" is written "Lamp 2"."""
-        return self._numerals.get(word) or self._tokenizer.stem(word)
+        return self._words.numerals.get(word) or self._tokenizer.stem(word)
 
     def _add_home(self, home: HomeSnapshot) -> None:
         rooms = {room.id: self._spoken(room.names) for room in home.rooms}
@@ -108,11 +118,12 @@ class NameIndex:
         parts = [words[start:] for start in range(1, len(words))]
         parts += [words[:end] for end in range(2, len(words))]
         for part in parts:
-            if part not in rooms and any(self._form(word) not in self._generic for word in part):
+            if part not in rooms and any(self._form(word) not in self._words.generic for word in part):
                 self._add("appliance", part, appliance, SHORTENED_COST)
         if len(words) > 2:
             self._add("appliance", (words[-1], *words[:-1]), appliance, SHORTENED_COST)
-        if len(words) == 2 and self._form(words[0]) not in self._too_plain and all(words[0] != it[0] for it in rooms):
+        plain = self._form(words[0]) in self._words.too_plain
+        if len(words) == 2 and not plain and all(words[0] != it[0] for it in rooms):
             self._add("appliance", words[:1], appliance, FIRST_WORD_COST)
 
     def _spoken(self, names: Names) -> list[tuple[str, ...]]:
@@ -122,7 +133,7 @@ class NameIndex:
         if not chosen:
             chosen = [name for group in names.values() for name in group]
         spoken = [self._tokenizer.words(name)[:MAX_NAME_WORDS] for name in chosen]
-        spoken += [words[1:] for words in spoken if len(words) > 1 and words[0] in self._articles]
+        spoken += [words[1:] for words in spoken if len(words) > 1 and words[0] in self._words.articles]
         return list(dict.fromkeys(words for words in spoken if words))
 
     def _add(self, kind: str, words: tuple[str, ...], identifier: str, cost: float) -> None:
@@ -144,7 +155,7 @@ class NameIndex:
         """A name with one part of it said in another way."""
         for start in range(len(words)):
             for end in range(start + 1, len(words) + 1):
-                for other in self._aliases.get(words[start:end], ()):
+                for other in self._words.aliases.get(words[start:end], ()):
                     yield words[:start] + other + words[end:]
 
     def at(self, words: Sequence[str], start: int) -> list[NameHit]:

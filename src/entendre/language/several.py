@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Protocol
 
@@ -39,6 +40,12 @@ class Splitter:
         self._tails = frozenset(tokenizer.words(phrase) for phrase in pack.words.one_more_tail)
         self._pauses = pack.words.pauses
         self._interpret = interpret
+
+    def by(self, interpret: Interpret) -> Splitter:
+        """The same, with another interpreter of the pieces."""
+        other = copy(self)
+        other._interpret = interpret
+        return other
 
     def split(self, tokens: Tokens, world: World, whole: Meaning | None, depth: int = 0) -> list[Meaning]:
         """The commands of a sentence in order; `whole` is its meaning as one command."""

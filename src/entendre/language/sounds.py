@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from functools import lru_cache
 
 from rapidfuzz.distance import OSA
@@ -13,6 +14,8 @@ from entendre.language.pack import WordData
 MIN_SPELLING_LENGTH = 5
 LONG_WORD = 9
 MAX_CACHED_WORDS = 4096
+MAX_CACHED_OF_NAMES = 512
+"""Of one home's names: there may be thousands of homes, and 4096 words take half a megabyte."""
 
 
 class SoundIndex:
@@ -22,6 +25,15 @@ class SoundIndex:
         self._data = data
         self._rules = [(re.compile(old), new) for old, new in data.phonetics]
         self._forms = [(re.compile(old), new) for old, new in data.verb_forms]
+        self._learn(vocabulary)
+
+    def of(self, vocabulary: Iterable[str]) -> SoundIndex:
+        """The same language's index of another vocabulary; cheap."""
+        other = copy(self)
+        other._learn(vocabulary, MAX_CACHED_OF_NAMES)
+        return other
+
+    def _learn(self, vocabulary: Iterable[str], cached: int = MAX_CACHED_WORDS) -> None:
         self._vocabulary = frozenset(vocabulary)
         self._by_key: dict[str, list[str]] = {}
         self._by_first: dict[str, list[str]] = {}
@@ -29,7 +41,7 @@ class SoundIndex:
             if len(word) > 2 and not word.isdigit():
                 self._by_key.setdefault(self.key(word), []).append(word)
                 self._by_first.setdefault(word[0], []).append(word)
-        self.alike = lru_cache(MAX_CACHED_WORDS)(self._alike)
+        self.alike = lru_cache(cached)(self._alike)
 
     def __contains__(self, word: str) -> bool:
         return word in self._vocabulary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 
 from entendre.core.home import HomeSnapshot
@@ -13,7 +14,7 @@ from entendre.language.context import FollowUps
 from entendre.language.endings import completeness_of, goes_on
 from entendre.language.grammar import OPEN, Grammar
 from entendre.language.meaning import Meaning, meaning_of, narrow
-from entendre.language.names import NameIndex
+from entendre.language.names import NameIndex, NameWords
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import phrase_set
 from entendre.language.search import SUPPLY_COST, Search
@@ -51,7 +52,8 @@ class Understander:
         }
         self._grammar.automaton.warm(self._suppliable)
         self._room_lead = phrase_set(pack.names.get("room_lead", ()), self._tokenizer.words)
-        self._names = NameIndex(home, pack, self._tokenizer)
+        self._name_words = NameWords(pack, self._tokenizer)
+        self._names = NameIndex(home, self._name_words)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
         self._splitter = Splitter(pack, self._tokenizer, self.interpret, self._grammar.automaton.start.words)
 
@@ -62,11 +64,9 @@ class Understander:
 
     def with_home(self, home: HomeSnapshot) -> Understander:
         """The same sentences with another home's names; cheap."""
-        other = object.__new__(Understander)
-        other.__dict__.update(self.__dict__)
-        other._names = NameIndex(home, self.pack, self._tokenizer)
-        beginnings = self._grammar.automaton.start.words
-        other._splitter = Splitter(self.pack, self._tokenizer, other.interpret, beginnings)
+        other = copy(self)
+        other._names = NameIndex(home, self._name_words)
+        other._splitter = self._splitter.by(other.interpret)
         return other
 
     def understand(self, text: str, world: World, *, alternatives: Sequence[str] = ()) -> Understanding:

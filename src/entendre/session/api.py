@@ -39,6 +39,8 @@ class DeviceProfile:
     silences that end a turn (1.0 normal, smaller is quicker). `semantic`: let understanding decide the end of a turn;
     otherwise `silence_s` of silence does. `tool_definitions` says more about some of `tools`. `replies_aloud`: replies
     have audio; otherwise their text is all the device wants. `voice` names the voice wanted, None the usual one.
+    `proven`: its credentials show that it is this device, so its household is the one that took it home. `household`:
+    whose home other credentials speak for; None is this server's own.
     """
 
     device: str
@@ -59,6 +61,8 @@ class DeviceProfile:
     tool_definitions: tuple[ToolDefinition, ...] = ()
     replies_aloud: bool = True
     voice: str | None = None
+    proven: bool = False
+    household: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,11 @@ class Keeper:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return bool(self._tasks)
+
     async def close(self) -> None:
         """Wait for everything under way."""
         while self._tasks:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from entendre.core.actions import Action, AdjustTrait, CallDeviceTool, ControlMedia, SetTrait
-from entendre.core.errors import ConfigurationError, InvalidInputError
 from entendre.core.home import HomeSnapshot
 from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.understander import Understander
 from entendre.markets.loader import load_pack
 from entendre.skills.base import Request
+from entendre.skills.languages import Languages
 from entendre.skills.plugins import BrokenPlugin, LoadedSkills, Plugin, load_skills
-from entendre.skills.speech import SkillSpeech, known_language, load_speech
+from entendre.skills.speech import known_language
 from entendre.skills.tools import DeviceTools, spoken_answer
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ CONFIRM_BELOW = 0.66
 """Confidence under which a command that would act is asked back first."""
 
 SURE = 0.9
-MAX_LANGUAGES = 64
-"""Languages remembered, those that nobody taught among them."""
 OPEN_ANSWER_CONFIDENCE = 0.9
 OPEN_SLOTS = frozenset({"name", "text", "item", "query"})
 """Slots of free words: an answer to a question for one of these is taken as it is."""
@@ -52,15 +49,12 @@ class Planner:
 
         Raises: ConfigurationError when the default language has no pack, InvalidInputError for its built-in sentences.
         """
-        self._skills = skills
+        self._languages = Languages(skills, default_language)
         self._by_intent = skills.by_intent
         self._tools = DeviceTools(load_pack)
         self._home = home
-        self._default = known_language(default_language)
-        self._broken: list[BrokenPlugin] = list(skills.broken)
-        self._understanders: dict[str, Understander | None] = {}
-        self._speech: dict[str, SkillSpeech] = {}
-        self._understanders[self._default] = self._compile(self._default)
+        self._understanders: dict[str, Understander] = {}
+        self._understander(known_language(default_language))
 
     @classmethod
     def load(cls, settings: Settings, home: HomeSnapshot) -> Planner:
@@ -72,19 +66,26 @@ class Planner:
     @property
     def languages(self) -> frozenset[str]:
         """Languages that can be understood."""
-        return frozenset(tag for tag in self._skills.languages if self._understander(tag) is not None)
+        return self._languages.tags
 
     @property
     def broken(self) -> tuple[BrokenPlugin, ...]:
         """Skills that were left out, and why."""
-        return tuple(self._broken)
+        return self._languages.broken
+
+    def at(self, home: HomeSnapshot) -> Planner:
+        """The same sentences and skills for another home; costs nothing before its first sentence."""
+        other = copy(self)
+        other._understanders = {}
+        other._home = home
+        return other
 
     def set_home(self, home: HomeSnapshot) -> None:
         """Use another home's names from the next sentence on."""
         self._home = home
-        for language, understander in self._understanders.items():
-            if understander is not None:
-                self._understanders[language] = understander.with_home(home)
+        known, self._understanders = tuple(self._understanders), {}
+        for language in known:
+            self._understander(language)
 
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """What a sentence means; no commands in a language that nobody taught it.
@@ -159,7 +160,7 @@ class Planner:
 
     def phrase(self, key: str, language: str, **values: object) -> str:
         """A reply of the conversation itself, or of a failure by its error code."""
-        phrases = self._speech_of(language).phrases
+        phrases = self._languages.speech(language).phrases
         return phrases.say(key if key in phrases.keys else "action_failed", **values)
 
     async def _plan_command(self, command: Command, language: str, world: World) -> Plan:
@@ -194,7 +195,7 @@ class Planner:
         return any(plugin and intent in getattr(plugin.skill, "small_talk", ()) for plugin, intent in skills)
 
     def _request(self, plugin: Plugin, command: Command, language: str, world: World) -> Request:
-        replies = self._speech_of(language).replies_on(plugin.name, world.now.date())
+        replies = self._languages.speech(language).replies_on(plugin.name, world.now.date())
         return Request(command, language, world, replies.say, replies.terms)
 
     def _open_answer(self, understanding: Understanding, world: World) -> Understanding:
@@ -207,7 +208,7 @@ class Planner:
         ]
         if understanding.confidence >= SURE and answered != [True]:
             return understanding
-        trims = self._speech_of(understanding.language).phrases.terms("answer")
+        trims = self._languages.speech(understanding.language).phrases.terms("answer")
         words = _trimmed(understanding.text, trims)
         if not words:
             return understanding
@@ -223,40 +224,11 @@ class Planner:
         )
 
     def _understander(self, language: str) -> Understander | None:
-        if language not in self._understanders:
-            try:
-                self._understanders[language] = self._compile(language)
-            except (ConfigurationError, InvalidInputError) as error:
-                if len(self._understanders) >= MAX_LANGUAGES:  # peers name languages, so that there may be any number
-                    return None
-                log.warning("language left out", extra={"language": language, "error": error.code})
-                self._understanders[language] = None
-        return self._understanders[language]
-
-    def _compile(self, language: str) -> Understander:
-        """An understander of every skill's sentences; a plugin whose file can't be compiled is left out."""
-        speech = load_speech(self._skills, language)
-        self._speech[language] = speech
-        self._broken.extend(speech.broken)
-        with _without_collection():
-            return Understander(speech.pack, speech.files, self._home)
-
-    def _speech_of(self, language: str) -> SkillSpeech:
-        """What is said in a language, or in the default one when nobody taught it."""
-        tag = known_language(language)
-        return self._speech[tag if self._understander(tag) is not None else self._default]
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Compiling makes many objects and no garbage: looking for some takes a quarter of its time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+        """What understands a language with this home's names; made when it is first needed."""
+        found = self._understanders.get(language)
+        if found is None and (shared := self._languages.understander(language)) is not None:
+            found = self._understanders[language] = shared.with_home(self._home)
+        return found
 
 
 def weather_settings(skills: SkillSettings) -> dict[str, object]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-HOME = "home"
-"""The id of the household, and of the brand, that a server has without having been given others."""
+from entendre.core.home import HOME as HOME
 
 
 class Cursor(Protocol):

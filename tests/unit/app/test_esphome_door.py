@@ -42,7 +42,8 @@ def app_with(settings: Settings, stack: AsyncExitStack) -> App:
 
     timers = (TimerView("t1", "tea", 60, 30.0, device="esphome-kitchen"), TimerView("t2", None, 60, 30.0, device="x"))
     parts = {
-        "settings": settings, "stack": stack, "hub": ScriptedFactory(), "port": 8770, "doors": [], "problems": list,
+        "settings": settings, "stack": stack, "households": ScriptedFactory(), "port": 8770, "doors": [],
+        "problems": list,
         "timers": lambda: timers, "dismiss_ring": dismiss_ring,
     }  # fmt: skip
     return cast(App, SimpleNamespace(**parts))

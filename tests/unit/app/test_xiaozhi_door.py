@@ -90,6 +90,13 @@ class Timers:
     settings: Settings
     running: tuple[TimerView, ...] = ()
 
+    @property
+    def households(self) -> Timers:
+        return self
+
+    def where(self, device: str) -> Timers:
+        return self
+
     def timers(self) -> tuple[TimerView, ...]:
         return self.running
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entendre.core.home import Appliance, HomeSnapshot, ItemList, Room, Scene
-from entendre.language.names import NameIndex
+from entendre.language.names import NameIndex, NameWords
 from entendre.language.tokens import Tokenizer
 from entendre.markets.loader import load_pack
 
@@ -31,7 +31,7 @@ HOME = HomeSnapshot(
     scenes=(Scene("dinner", _names("Dinner scene")),),
     lists=(ItemList("food", _names("Groceries")), ItemList("todo", _names("To-do list"))),
 )
-INDEX = NameIndex(HOME, PACK, TOKENIZER)
+INDEX = NameIndex(HOME, NameWords(PACK, TOKENIZER))
 
 
 def found(text, *, near=False):

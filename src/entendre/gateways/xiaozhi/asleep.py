@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from entendre.core.actions import Action
-from entendre.core.errors import EntendreError
+from entendre.core.errors import EntendreError, HouseholdChangedError
 from entendre.gateways.xiaozhi.downlink import AudioPacket
 from entendre.gateways.xiaozhi.talk import Talk
 from entendre.gateways.xiaozhi.tools import DeviceTools
@@ -69,10 +69,17 @@ class Asleep:
 
     async def run(self) -> None:
         """Be there for rings and announcements until cancelled. A task root: what breaks ends this alone."""
+        while await self._converse():
+            log.info("sleeping device has moved", extra={"device": self.profile.device})
+
+    async def _converse(self) -> bool:
+        """One conversation; whether there is to be another, in the household that the device is in now."""
         self._rings.clear()
         conversation = self._conversation = self._factory.open(self.profile, self)
         try:
             await conversation.run()
+        except HouseholdChangedError:
+            return True
         except EntendreError as error:
             log.info("sleeping device ended", extra={"device": self.profile.device, "code": error.code})
         except Exception:
@@ -80,6 +87,7 @@ class Asleep:
         finally:
             if self._conversation is conversation:
                 self._conversation = None
+        return False
 
     def gone(self) -> None:
         """The control link is down."""

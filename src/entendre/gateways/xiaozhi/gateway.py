@@ -59,6 +59,7 @@ def profile_of(admitted: Admitted, settings: XiaozhiSettings) -> DeviceProfile:
         language=record.language or settings.language,
         room=record.room,
         reply_lead_s=settings.reply_lead_s,
+        proven=True,
     )
 
 

@@ -61,6 +61,22 @@ CREATE INDEX executed_by_age ON executed (region, at_s);
 
 ALTER TABLE outbox ADD COLUMN household TEXT NOT NULL DEFAULT 'home';
 
+-- The home of a household as a document (docs/home.md). Its rooms are these and those of `rooms`.
+CREATE TABLE homes (
+    region          TEXT    NOT NULL,
+    household       TEXT    NOT NULL,
+    document        TEXT    NOT NULL,
+    changed_at_s    REAL    NOT NULL,
+    changed_by      TEXT    NOT NULL,
+    version         INTEGER NOT NULL,
+    PRIMARY KEY (region, household)
+) WITHOUT ROWID;
+
+-- Whose jobs are due is asked of all households at once, every second.
+CREATE INDEX jobs_due ON jobs (region, due_at_s, household) WHERE ended_at_s IS NULL AND due_at_s IS NOT NULL;
+CREATE INDEX jobs_snoozed ON jobs (region, snoozed_until_s, household)
+    WHERE ended_at_s IS NULL AND snoozed_until_s IS NOT NULL;
+
 -- [postgresql]
 -- PostgreSQL keeps samples of what columns hold; what people said and wrote is not to be sampled.
 ALTER TABLE executed ALTER COLUMN action SET STATISTICS 0;
@@ -68,6 +84,7 @@ ALTER TABLE executed ALTER COLUMN result SET STATISTICS 0;
 ALTER TABLE jobs ALTER COLUMN text SET STATISTICS 0;
 ALTER TABLE rings ALTER COLUMN text SET STATISTICS 0;
 ALTER TABLE lists ALTER COLUMN names SET STATISTICS 0;
+ALTER TABLE homes ALTER COLUMN document SET STATISTICS 0;
 ALTER TABLE list_items ALTER COLUMN text SET STATISTICS 0;
 ALTER TABLE list_items ALTER COLUMN quantity SET STATISTICS 0;
 ALTER TABLE devices ALTER COLUMN name SET STATISTICS 0;

@@ -81,6 +81,7 @@ TABLES: tuple[Table, ...] = (
     Table("list_items", "Items of lists.", household=OURS),
     Table("lists", "Lists.", ("household", "id"), household=OURS, documents=("names",)),
     Table("routines", "Routines.", household=OURS, documents=("trigger", "actions")),
+    Table("homes", "The home's appliances, scenes and names.", ("household",), household=OURS, documents=("document",)),
     Table("rooms", "Rooms.", household=OURS, documents=("names",)),
     # What devices told and were told.
     Table("telemetry", "What devices measured.", ("device", "id"), household=OF_DEVICES, device=THE_DEVICE,

@@ -1,0 +1,110 @@
+"""The households of the server put together: its own, and those that makers and members have made."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from entendre.app.voices import Voices
+from entendre.core.home import HOME
+from entendre.home.demo import demo_home
+from entendre.home.document import load_home
+from entendre.home.stored import home_of
+from entendre.ports import MediaSource, Voice
+from entendre.ports.homes import StoredHome
+from entendre.session.arbiter import Arbiter
+from entendre.session.assistant import Assistant, Limits
+from entendre.session.households import Households
+from entendre.session.runtime import HouseholdPlan, HouseholdRuntime
+from entendre.session.silent import NoEars, NoVad
+from entendre.skills.planner import Planner
+from entendre.speech.gated import GatedVad
+from entendre.speech.load import Speech, voice_for
+from entendre.store.homes import StoredHomes
+from entendre.store.sqlite import SqliteStore
+from entendre.system import machine_zone, new_id
+
+if TYPE_CHECKING:
+    from entendre.app.application import App
+    from entendre.config import Settings
+
+
+def own_plan(settings: Settings) -> HouseholdPlan:
+    """The household of the server itself: the home file, or the demo home. Raises: InvalidInputError."""
+    home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
+    zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
+    return HouseholdPlan(HOME, home, settings.server.language, zone, settings.server.region)
+
+
+def plan_of(settings: Settings, stored: StoredHome) -> HouseholdPlan:
+    """Another household: what it says of itself, and the server's language and time zone where it does not."""
+    home = home_of(stored, settings.server.time_zone or machine_zone())
+    return HouseholdPlan(
+        stored.household, home, stored.language or settings.server.language, home.time_zone, settings.server.region
+    )
+
+
+def open_households(app: App, planner: Planner, speech: Speech) -> Households:
+    """Every household over these engines; the server's own, whose names `planner` has, is yet to be started."""
+    settings = app.settings
+    engines = _Engines(settings, app, speech)
+
+    def make(plan: HouseholdPlan) -> HouseholdRuntime:
+        store = SqliteStore(app.database, app.clock, settings.server.region, plan.id)
+        own = planner if plan is app.plan else planner.at(plan.home)
+        return HouseholdRuntime(plan, store, app.clock, own, engines.assemble)
+
+    return Households(
+        make(app.plan),
+        StoredHomes(app.database, app.clock, settings.server.region),
+        app.clock,
+        make,
+        lambda stored: plan_of(settings, stored),
+        most=settings.limits.households,
+    )
+
+
+class _Engines:
+    """What all households share, as each one's assistant has it."""
+
+    def __init__(self, settings: Settings, app: App, speech: Speech) -> None:
+        self._settings = settings
+        self._app = app
+        self._speech = speech
+        self._vad = GatedVad(speech.vad) if speech.vad is not None else NoVad()
+        self._voices = Voices(speech)
+
+    def assemble(self, runtime: HouseholdRuntime) -> Assistant:
+        """The assistant of one household."""
+        speech, settings = self._speech, self._settings
+        return Assistant(
+            clock=self._app.clock,
+            recognizer=speech.recognizer or NoEars(),
+            draft_recognizer=speech.draft_recognizer,
+            voices=self._voices,
+            vad=self._vad,
+            planner=runtime.planner,
+            household=runtime.household,
+            announcer=runtime.hub,
+            wake_word=speech.wake_word,
+            busy=speech.pool.load,
+            new_id=new_id,
+            voice_named=self._voice_named,
+            media=self._media(runtime),
+            arbiter=Arbiter(self._app.clock.monotonic) if settings.home.one_answers else None,
+            limits=Limits(utterance_s=settings.limits.utterance_s),
+        )
+
+    def _voice_named(self, name: str, language: str) -> Voice | None:
+        return voice_for([each for each in self._speech.voices if each.name == name], language)
+
+    def _media(self, runtime: HouseholdRuntime) -> MediaSource | None:
+        """What plays stations on speakers that are streamed to; None without its extra."""
+        if importlib.util.find_spec("miniaudio") is None:
+            return None
+        from entendre.media.addresses import places_of
+        from entendre.media.source import HttpMedia
+
+        media = HttpMedia(lambda: places_of(station.url for station in runtime.graph.snapshot().media))
+        runtime.on_close.append(media.close)
+        return media

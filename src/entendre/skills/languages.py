@@ -1,0 +1,79 @@
+"""Every language's sentences compiled once, for all homes: the names of a home are added by whoever plans for it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.core.home import HomeSnapshot
+from entendre.language.understander import Understander
+from entendre.skills.plugins import BrokenPlugin, LoadedSkills
+from entendre.skills.speech import SkillSpeech, known_language, load_speech
+
+log = logging.getLogger(__name__)
+
+MAX_LANGUAGES = 64
+"""Languages remembered, those that nobody taught among them."""
+
+
+class Languages:
+    """Compiles the default language at once, others when they are first spoken."""
+
+    def __init__(self, skills: LoadedSkills, default_language: str = "en") -> None:
+        """Raises: ConfigurationError when the default language has no pack, InvalidInputError for its sentences."""
+        self.skills = skills
+        self._default = known_language(default_language)
+        self._broken: list[BrokenPlugin] = list(skills.broken)
+        self._understanders: dict[str, Understander | None] = {}
+        self._speech: dict[str, SkillSpeech] = {}
+        self._understanders[self._default] = self._compile(self._default)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Languages that can be understood."""
+        return frozenset(tag for tag in self.skills.languages if self.understander(tag) is not None)
+
+    @property
+    def broken(self) -> tuple[BrokenPlugin, ...]:
+        """Skills that were left out, and why."""
+        return tuple(self._broken)
+
+    def understander(self, language: str) -> Understander | None:
+        """What understands a language in a home without names; None if nobody taught it."""
+        if language not in self._understanders:
+            try:
+                self._understanders[language] = self._compile(language)
+            except (ConfigurationError, InvalidInputError) as error:
+                if len(self._understanders) >= MAX_LANGUAGES:  # peers name languages, so that there may be any number
+                    return None
+                log.warning("language left out", extra={"language": language, "error": error.code})
+                self._understanders[language] = None
+        return self._understanders[language]
+
+    def speech(self, language: str) -> SkillSpeech:
+        """What is said in a language, or in the default one when nobody taught it."""
+        tag = known_language(language)
+        return self._speech[tag if self.understander(tag) is not None else self._default]
+
+    def _compile(self, language: str) -> Understander:
+        """An understander of every skill's sentences; a plugin whose file can't be compiled is left out."""
+        speech = load_speech(self.skills, language)
+        self._speech[language] = speech
+        self._broken.extend(speech.broken)
+        with _without_collection():
+            return Understander(speech.pack, speech.files, HomeSnapshot())
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Compiling makes many objects and no garbage: looking for some takes a quarter of its time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
