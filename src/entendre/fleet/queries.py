@@ -6,9 +6,9 @@ true of it. A tag that holds an array is equal to each of its values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from entendre.core.errors import InvalidInputError
 from entendre.fleet.query_tokens import Token, tokens_of
@@ -69,6 +69,20 @@ EVERY = All(())
 """The condition of an empty query."""
 
 
+class DeviceFields(Protocol):
+    """The fields that queries name, but for tags."""
+
+    @property
+    def product(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def product_name(self) -> str:
+        """What else it goes by; empty for nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceView:
     """What a query sees of a device. `product` is its id and `product_name` what else it goes by."""
@@ -98,18 +112,18 @@ def parse_query(text: str) -> Condition:
 
 def matches(condition: Condition, view: DeviceView) -> bool:
     """Whether a device is one of those that a query picks."""
-    leaves = leaves_of(view.tags)
-    return _holds(condition, view, leaves)
+    return holds(condition, view, leaves_of(view.tags))
 
 
-def _holds(condition: Condition, view: DeviceView, leaves: frozenset[tuple[str, str]]) -> bool:
+def holds(condition: Condition, view: DeviceFields, leaves: Set[tuple[str, str]]) -> bool:
+    """As `matches`, of any record of a device and the leaves of its tags; those that no query names may be left out."""
     match condition:
         case All(parts):
-            return all(_holds(each, view, leaves) for each in parts)
+            return all(holds(each, view, leaves) for each in parts)
         case Some(parts):
-            return any(_holds(each, view, leaves) for each in parts)
+            return any(holds(each, view, leaves) for each in parts)
         case Not(inner):
-            return not _holds(inner, view, leaves)
+            return not holds(inner, view, leaves)
         case Absent(name) if name.startswith(TAGS):
             path = indexed_path(name.removeprefix(TAGS))
             return all(each != path for each, _ in leaves)
@@ -122,6 +136,19 @@ def _holds(condition: Condition, view: DeviceView, leaves: frozenset[tuple[str, 
             return view.product in values or (view.product_name != "" and view.product_name in values)
         case Among(name, values):
             return getattr(view, name) in values
+
+
+def paths_of(condition: Condition) -> Iterator[str]:
+    """The paths of tags that a condition names, as the index has them."""
+    match condition:
+        case All(parts) | Some(parts):
+            for each in parts:
+                yield from paths_of(each)
+        case Not(inner):
+            yield from paths_of(inner)
+        case Among(name, _) | Absent(name):
+            if name.startswith(TAGS):
+                yield indexed_path(name.removeprefix(TAGS))
 
 
 class _Parser:

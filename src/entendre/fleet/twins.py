@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -113,6 +114,7 @@ def indexed_path(path: str) -> str:
     return _short(path)
 
 
+@lru_cache(maxsize=4_096, typed=True)
 def indexed_value(value: str | bool | int | float) -> str:
     """A scalar as the index keeps it: JSON, where 1.0 is 1; or a hash of a long one."""
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_INTEGER:

@@ -49,8 +49,6 @@ class NewDevice:
     product: str
     serial: str
     name: str = ""
-    household: str | None = None
-    room: str | None = None
     language: str | None = None
     country: str | None = None
 
@@ -99,6 +97,10 @@ class FleetRegistry(Protocol):
 
     async def ids(self, brand: str, query: str, *, after: str = "", limit: int = 10_000) -> tuple[str, ...]:
         """Only the ids of such devices, in order. Raises: InvalidInputError."""
+        ...
+
+    async def count(self, brand: str, query: str = "") -> int:
+        """How many devices a query is true of. Raises: InvalidInputError."""
         ...
 
     async def device(self, brand: str, device: str) -> FleetDevice:

@@ -46,3 +46,12 @@ class Connection(Protocol):
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> int:
         """Insert rows, except those whose key is there already; returns how many were new. The quickest way in."""
         ...
+
+    def update_many(
+        self, table: str, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> int:
+        """Set columns of rows that keys name, each with values of its own: a row is the keys', then the columns'.
+
+        No two name the same row. Returns how many were there.
+        """
+        ...

@@ -9,6 +9,7 @@ from entendre.core.errors import InvalidInputError
 from entendre.store import device_admission as admission
 from entendre.store import device_tokens as tokens
 from entendre.store.device_rows import DeviceRows
+from entendre.store.fleet.bound import enter_fleet, follow_in_fleet
 from entendre.system import new_id
 
 
@@ -62,6 +63,7 @@ def _newly_bound(rows: DeviceRows, identity: DeviceIdentity, wanted: Wanted) -> 
     )
     rows.insert(record)
     rows.announce(record.id, "bound")
+    enter_fleet(rows, record)
     return record
 
 
@@ -82,7 +84,9 @@ def _rebound(rows: DeviceRows, before: DeviceRecord, identity: DeviceIdentity, w
     }
     rows.update(before.id, wanted.by, **values)
     rows.announce(before.id, "rebound")
-    return as_now(rows, before)
+    now = as_now(rows, before)
+    follow_in_fleet(rows, now, wanted.by)
+    return now
 
 
 def device_named(rows: DeviceRows, device: str) -> DeviceRecord:

@@ -10,6 +10,7 @@ from entendre.core.errors import EntendreError
 from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.device_rows import DeviceRows
+from entendre.store.fleet.bound import seen_in_fleet
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ class DevicePresence:
 
         def work(connection: Connection) -> None:
             for device, (at_s, firmware) in waiting.items():
-                DeviceRows(connection, self._region, at_s).seen(device, firmware)
+                rows = DeviceRows(connection, self._region, at_s)
+                rows.seen(device, firmware)
+                seen_in_fleet(rows, device, firmware)
 
         await self._database.write(work)
 

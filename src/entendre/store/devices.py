@@ -33,6 +33,7 @@ from entendre.store.database import Database
 from entendre.store.device_presence import DevicePresence
 from entendre.store.device_rows import DeviceRows
 from entendre.store.device_watch import DeviceWatch
+from entendre.store.fleet.bound import follow_in_fleet, leave_fleet, revoke_in_fleet
 
 T = TypeVar("T")
 
@@ -176,7 +177,9 @@ class Devices:
             binding.check_name_is_free(rows, values.get("name"), record.id)
             rows.update(record.id, by, **values)
             rows.announce(record.id, "changed")
-            return binding.as_now(rows, record)
+            now = binding.as_now(rows, record)
+            follow_in_fleet(rows, now, by)
+            return now
 
         return await self._write(work)
 
@@ -189,6 +192,7 @@ class Devices:
             tokens.revoke_all(rows, record.id)
             rows.drop_pending_of(record.kind, record.hardware)
             rows.announce(record.id, "revoked")
+            revoke_in_fleet(rows, record.id, by)
             return binding.as_now(rows, record)
 
         return await self._ended(work)
@@ -201,6 +205,7 @@ class Devices:
             rows.delete(record.id)
             rows.drop_pending_of(record.kind, record.hardware)
             rows.announce(record.id, "forgotten")
+            leave_fleet(rows, record.id)
             return record
 
         record = await self._ended(work)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from entendre.store.connection import Connection
+
+_COLUMNS = ("region", "brand", "household", "topic", "subject", "change", "version", "data", "at_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,12 @@ class FeedEntry:
 
 def announce(connection: Connection, region: str, now_s: float, entries: Iterable[FeedEntry]) -> None:
     """Add entries to the feed of their brands, in order."""
-    sql = (
-        "INSERT INTO changes (region, brand, household, topic, subject, change, version, data, at_s)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    )
     rows = [
         (
             *(region, each.brand, each.household, each.topic, each.subject, each.change, each.version),
-            None if each.data is None else json.dumps(each.data, ensure_ascii=False, separators=(",", ":")),
+            None if each.data is None else msgspec.json.encode(each.data).decode(),
             now_s,
         )
         for each in entries
     ]
-    connection.executemany(sql, rows)
+    connection.insert_many("changes", _COLUMNS, rows)

@@ -90,6 +90,22 @@ class PostgresConnection:
         values = [_array(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
         return self.raw.execute(query, values).rowcount
 
+    def update_many(
+        self, table: str, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> int:
+        """As `Connection.update_many`."""
+        if not rows:
+            return 0
+        names = (*keys, *columns)
+        kinds = self._kinds_of(table, names)
+        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
+        sets = ", ".join(f"{column} = new.{column}" for column in columns)
+        own = " AND ".join(f"old.{key} = new.{key}" for key in keys)
+        query = f"UPDATE {table} old SET {sets} FROM unnest({arrays}) AS new ({', '.join(names)}) WHERE {own}"
+        self.wrote = True
+        values = [_array(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
+        return self.raw.execute(query, values).rowcount
+
     def _kinds_of(self, table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
         if (table, columns) not in self._kinds:
             sql = (

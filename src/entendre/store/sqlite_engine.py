@@ -25,6 +25,16 @@ class SqliteConnection(sqlite3.Connection):
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         return self.executemany(sql, rows).rowcount
 
+    def update_many(
+        self, table: str, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]], /
+    ) -> int:
+        """As `Connection.update_many`."""
+        sets = ", ".join(f"{column} = ?" for column in columns)
+        own = " AND ".join(f"{key} = ?" for key in keys)
+        count = len(keys)
+        turned = [(*row[count:], *row[:count]) for row in rows]
+        return self.executemany(f"UPDATE {table} SET {sets} WHERE {own}", turned).rowcount
+
 
 class SqliteSession:
     """Implements `Session`."""

@@ -18,6 +18,7 @@ from entendre.store import device_tokens as tokens
 from entendre.store.device_admission import AdmissionRules, activate, announce, verify
 from entendre.store.device_rows import DeviceRows
 from entendre.store.migrate import migrate_sqlite, packaged_migrations
+from entendre.store.sqlite_engine import SqliteConnection
 
 KEY = b"\x07" * 32
 BOX = DeviceIdentity("02:11:22:33:44:55", "the-client", serial="S" * 32, board="box", firmware="1.0")
@@ -26,8 +27,8 @@ STEPS = 60
 
 
 @pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    made = sqlite3.connect(":memory:", isolation_level=None)
+def connection() -> Iterator[SqliteConnection]:
+    made = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     made.execute("PRAGMA foreign_keys = ON")
     migrate_sqlite(made, packaged_migrations())
     yield made
@@ -66,7 +67,7 @@ class Actor:
         return any(isinstance(each, tokens.TokenUse) for each in shown)
 
 
-def play(connection: sqlite3.Connection, seed: int, thief: Actor, honest: Actor) -> bool:
+def play(connection: SqliteConnection, seed: int, thief: Actor, honest: Actor) -> bool:
     """A story of many steps; whether the honest device ever got in."""
     chance, now_s, ever = random.Random(seed), 1_800_000_000.0, False
     for _ in range(STEPS):
@@ -109,7 +110,7 @@ def end(rows: DeviceRows, chance: random.Random) -> None:
             rows.delete(record.id)
 
 
-def test_a_thief_with_the_mac_address_and_the_serial_never_gets_in(connection: sqlite3.Connection) -> None:
+def test_a_thief_with_the_mac_address_and_the_serial_never_gets_in(connection: SqliteConnection) -> None:
     got_in = 0
     for seed in range(60):
         clean(connection)
@@ -118,7 +119,7 @@ def test_a_thief_with_the_mac_address_and_the_serial_never_gets_in(connection: s
     assert got_in > 30
 
 
-def test_a_thief_who_knows_everything_but_the_key_never_gets_in(connection: sqlite3.Connection) -> None:
+def test_a_thief_who_knows_everything_but_the_key_never_gets_in(connection: SqliteConnection) -> None:
     got_in = 0
     for seed in range(60):
         clean(connection)
@@ -127,7 +128,7 @@ def test_a_thief_who_knows_everything_but_the_key_never_gets_in(connection: sqli
     assert got_in > 5
 
 
-def test_the_story_can_be_lost(connection: sqlite3.Connection) -> None:
+def test_the_story_can_be_lost(connection: SqliteConnection) -> None:
     """Where the key is known too, the thief is the device: the stories do find a way in if there is one."""
     with pytest.raises(AssertionError):
         for seed in range(20):
@@ -136,12 +137,12 @@ def test_the_story_can_be_lost(connection: sqlite3.Connection) -> None:
             play(connection, seed, Actor(BOX, KEY, "203.0.113.9"), Actor(BOX, KEY, "192.0.2.1"))
 
 
-def clean(connection: sqlite3.Connection) -> None:
+def clean(connection: SqliteConnection) -> None:
     for table in ("device_tokens", "devices", "pending_devices", "device_keys", "outbox"):
         connection.execute(f"DELETE FROM {table}")
 
 
-def test_codes_are_unique_among_those_that_wait(connection: sqlite3.Connection) -> None:
+def test_codes_are_unique_among_those_that_wait(connection: SqliteConnection) -> None:
     rows = DeviceRows(connection, "home", 1_800_000_000.0)
     shown = [
         announce(rows, DeviceIdentity(f"02:11:22:33:{number // 256:02x}:{number % 256:02x}", "c"), "192.0.2.1", RULES)
@@ -151,9 +152,7 @@ def test_codes_are_unique_among_those_that_wait(connection: sqlite3.Connection) 
     assert len(codes) == 900
 
 
-def test_a_code_that_is_taken_is_not_given_twice(
-    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_code_that_is_taken_is_not_given_twice(connection: SqliteConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     draws = iter([482_913, 482_913, 482_913, 7])
     monkeypatch.setattr("entendre.store.device_admission.secrets.randbelow", lambda bound: next(draws))
     rows = DeviceRows(connection, "home", 1_800_000_000.0)
@@ -164,7 +163,7 @@ def test_a_code_that_is_taken_is_not_given_twice(
     assert (first.code, second.code) == ("482913", "000007")
 
 
-def test_regions_do_not_see_each_other(connection: sqlite3.Connection) -> None:
+def test_regions_do_not_see_each_other(connection: SqliteConnection) -> None:
     here, there = (DeviceRows(connection, region, 1_800_000_000.0) for region in ("eu", "us"))
     honest = Actor(BOX, KEY, "192.0.2.1")
     honest.boot(here)

@@ -119,6 +119,7 @@ CREATE TABLE fleet_devices (
 ) WITHOUT ROWID;
 CREATE INDEX fleet_devices_of_brand ON fleet_devices (region, brand, id);
 CREATE INDEX fleet_devices_of_product ON fleet_devices (region, brand, product, firmware, id);
+CREATE INDEX fleet_devices_of_group ON fleet_devices (region, brand, enrolment_group) WHERE enrolment_group IS NOT NULL;
 CREATE INDEX fleet_devices_of_household ON fleet_devices (region, household, id) WHERE household IS NOT NULL;
 CREATE INDEX fleet_devices_online ON fleet_devices (region, node) WHERE online = 1;
 
@@ -138,6 +139,24 @@ CREATE TABLE device_credentials (
 ) WITHOUT ROWID;
 CREATE INDEX device_credentials_of_device ON device_credentials (region, device);
 
+-- Challenges that a device has answered, by hash: each counts once.
+CREATE TABLE used_challenges (
+    region          TEXT    NOT NULL,
+    id              TEXT    NOT NULL,
+    expires_at_s    REAL    NOT NULL,
+    PRIMARY KEY (region, id)
+) WITHOUT ROWID;
+CREATE INDEX used_challenges_by_end ON used_challenges (region, expires_at_s);
+
+-- Secrets that this cell made for itself; `id` says what for.
+CREATE TABLE cell_secrets (
+    region          TEXT    NOT NULL,
+    id              TEXT    NOT NULL,
+    secret          BLOB    NOT NULL,
+    created_at_s    REAL    NOT NULL,
+    PRIMARY KEY (region, id)
+) WITHOUT ROWID;
+
 -- Which region a serial number or a login lives in, by keyed hash. Without personal data; asked at provisioning and sign-in.
 CREATE TABLE directory (
     region          TEXT    NOT NULL,
@@ -150,3 +169,11 @@ CREATE TABLE directory (
 
 ALTER TABLE api_keys ADD COLUMN brand TEXT;
 ALTER TABLE api_keys ADD COLUMN role TEXT;
+
+-- What was bound by a code before is in the fleet too.
+INSERT INTO fleet_devices (region, id, brand, product, kind, serial, name, household, room, language, state, firmware,
+        online, last_seen_at_s, created_at_s, created_by, changed_at_s, changed_by, revoked_at_s, version)
+    SELECT region, id, 'home', 'speaker', 'speaker', coalesce(serial, hardware), name, 'home', room, language,
+        CASE WHEN revoked_at_s IS NULL THEN 'active' ELSE 'revoked' END, firmware,
+        0, last_seen_at_s, bound_at_s, bound_by, changed_at_s, changed_by, revoked_at_s, 1
+    FROM devices;

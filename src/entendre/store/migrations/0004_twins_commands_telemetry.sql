@@ -15,6 +15,10 @@ CREATE TABLE twins (
     PRIMARY KEY (region, id)
 ) WITHOUT ROWID;
 
+INSERT INTO twins (region, id, brand, tags, tags_version, desired, desired_version, reported, reported_version,
+        changed_at_s)
+    SELECT region, id, brand, '{}', 1, '{}', 1, '{}', 1, changed_at_s FROM fleet_devices;
+
 -- The scalar leaves of the tags, so that a query by tag finds its devices by index. `value` is JSON of the scalar.
 CREATE TABLE device_tags (
     region          TEXT    NOT NULL,
@@ -24,7 +28,7 @@ CREATE TABLE device_tags (
     device          TEXT    NOT NULL,
     PRIMARY KEY (region, brand, path, value, device)
 ) WITHOUT ROWID;
-CREATE INDEX device_tags_of_device ON device_tags (region, device);
+CREATE INDEX device_tags_of_device ON device_tags (region, brand, device, path);
 
 -- What changed, in order: the change feed of a brand or a household. `data` is what a reader needs not to ask again.
 CREATE TABLE changes (

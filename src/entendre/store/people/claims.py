@@ -182,8 +182,9 @@ def _bound(at: At, wanted: _Wanted) -> str | None:
     record = binding.bind(rows, digits, binding.Wanted("", wanted.room, None, at.by))
     if record is None:
         return None
-    sql = "UPDATE devices SET household = ?, name = ? WHERE region = ? AND id = ?"
-    at.connection.execute(sql, (at.household, wanted.name or record.name, at.region, record.id))
+    for table in ("devices", "fleet_devices"):
+        sql = f"UPDATE {table} SET household = ?, name = ? WHERE region = ? AND id = ?"
+        at.connection.execute(sql, (at.household, wanted.name or record.name, at.region, record.id))
     return record.id
 
 
@@ -223,8 +224,7 @@ def _checked(at: At, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _count(at: At) -> int:
     fleet = at.row("SELECT count(*) FROM fleet_devices WHERE region = ? AND household = ?")
-    bound = at.row("SELECT count(*) FROM devices WHERE region = ? AND household = ?")
-    return int(fleet[0]) + int(bound[0])
+    return int(fleet[0]) + len(at.rows(_BOUND))
 
 
 def _loaded(row: Any) -> HouseDevice:

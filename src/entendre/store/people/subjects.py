@@ -130,6 +130,8 @@ TABLES: tuple[Table, ...] = (
     Table("erasures", "Erasures.", household="subject = $S", account="subject = $S", device="subject = $S",
           kept=KINDS, why="Ids alone: what a restored backup must lose again."),
     _of_makers("directory", "Keyed hashes of serial numbers and logins: they tell nobody whose they are."),
+    _of_makers("used_challenges", "Hashes of challenges that devices answered, for a minute."),
+    _of_makers("cell_secrets", "Secrets that this server made for itself."),
     _of_makers("api_keys", "Keys of whoever runs the server and of brands."),
     _of_makers("device_keys", "Keys that makers burnt into chips."),
     _of_makers("oauth_clients", "Apps."),
