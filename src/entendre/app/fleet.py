@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from entendre.app.people import open_people
 from entendre.store.fleet.brands import BrandStore
 from entendre.store.fleet.partnerships import PartnershipStore
 from entendre.store.fleet.products import ProductStore
@@ -23,6 +24,7 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
     limits = settings.api
     brands, staff = BrandStore(database, clock, region), StaffStore(database, clock, region)
     await brands.ensure_home()
+    people = await open_people(app)
     return ApiServices(
         clock=clock,
         region=region,
@@ -38,4 +40,5 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         products=ProductStore(database, clock, region),
         partnerships=PartnershipStore(database, clock, region),
         staff=staff,
+        **people.services(),
     )

@@ -277,6 +277,10 @@ class HouseDevices(Protocol):
         """Devices in the order of their ids."""
         ...
 
+    async def get(self, household: str, device: str) -> HouseDevice:
+        """Raises: NotFoundError."""
+        ...
+
     async def ask_code(self, device: str, *, spoken: bool) -> ShortCode:
         """A code for a device that is in no household. Raises: NotFoundError, ConflictError."""
         ...
@@ -337,6 +341,10 @@ class Notes(Protocol):
         """With an `account` it is private. Raises: InvalidInputError, TooLargeError."""
         ...
 
+    async def get(self, household: str, note: str, account: str | None) -> Note:
+        """Raises: NotFoundError."""
+        ...
+
     async def change(
         self, household: str, note: str, text: str, *, account: str | None, expected: int | None, by: str
     ) -> Note:
@@ -353,6 +361,10 @@ class Routines(Protocol):
 
     async def page(self, household: str, after: str | None, limit: int) -> tuple[Routine, ...]:
         """Routines in the order of their ids."""
+        ...
+
+    async def get(self, household: str, routine: str) -> Routine:
+        """Raises: NotFoundError."""
         ...
 
     async def create(self, household: str, wanted: Mapping[str, Any], *, by: str) -> Routine:
@@ -411,7 +423,7 @@ class Consents(Protocol):
 
 
 class Retention(Protocol):
-    """What deletes what is past its time."""
+    """How long a brand keeps each kind of data."""
 
     async def rules(self, brand: str) -> tuple[BrandRule, ...]:
         """Every kind of a brand's data, with its days."""
@@ -419,10 +431,6 @@ class Retention(Protocol):
 
     async def set_rule(self, brand: str, kind: str, days: float, *, by: str) -> BrandRule:
         """Raises: InvalidInputError."""
-        ...
-
-    async def sweep(self) -> dict[str, int]:
-        """Delete a bounded lot of what is past its time; rows gone by kind, empty when nothing was left."""
         ...
 
 
@@ -449,8 +457,8 @@ class Erasure(Protocol):
         """Households where no other adult is left go too. Raises: NotFoundError."""
         ...
 
-    async def device(self, device: str, *, by: str) -> Erased:
-        """Raises: NotFoundError."""
+    async def device(self, device: str, *, brand: str | None = None, by: str) -> Erased:
+        """`brand`: whose device it must be. Raises: NotFoundError."""
         ...
 
 

@@ -15,10 +15,22 @@ class Answered:
     body: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whom an answer is about: it goes when they are erased."""
+
+    household: str | None = None
+    account: str | None = None
+    device: str | None = None
+
+
+NOBODYS = Whose()
+
+
 class AnsweredRequests(Protocol):
     """Keeps answers, so that a request which is sent again does nothing again. `id` covers caller, route and key."""
 
-    async def begin(self, id: str, request_hash: bytes) -> Answered | None:
+    async def begin(self, id: str, request_hash: bytes, whose: Whose = NOBODYS) -> Answered | None:
         """None: carry it out, then `finish` or `forget`. Otherwise what is known of the one before."""
         ...
 

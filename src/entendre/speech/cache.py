@@ -58,6 +58,18 @@ class ReplyCache:
         if len(pcm) + _DIGEST_BYTES <= self._disk_limit_bytes:
             await asyncio.to_thread(self._write, key, pcm)
 
+    async def clear(self) -> None:
+        """Forget every reply, on disk too: which of them say something of whom can't be told from their keys."""
+        self._memory.clear()
+        self._memory_bytes = 0
+        if self._disk_limit_bytes:
+            await asyncio.to_thread(self._clear_disk)
+
+    def _clear_disk(self) -> None:
+        with self._disk_lock:
+            for key in list(self._disk):
+                self._forget(key)
+
     def _remember(self, key: str, pcm: bytes) -> None:
         if len(pcm) > self._memory_limit_bytes or key in self._memory:
             return

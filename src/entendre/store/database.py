@@ -12,13 +12,14 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from entendre.core.errors import ConfigurationError, MissingExtraError, StoreError
 from entendre.store.connection import Connection
 from entendre.store.engine import ConnectionLostError, Engine, Session, T, Work
 from entendre.store.group_commit import read_alone, write_together
+from entendre.store.scrubbing import Scrub, scrubbed
 from entendre.store.sqlite_engine import SqliteEngine
 from entendre.store.waiting import MAX_WAITING, Job, Outcome, Waiting, deliver
 
@@ -79,6 +80,10 @@ class Database:
         """Run `work` on a connection that cannot write, in one consistent snapshot. Raises: as `write`."""
         return await self._submit(self._reads, work)
 
+    async def scrub(self, tables: Sequence[str]) -> None:
+        """Overwrite what deleted rows of these tables left in the files. Writes wait meanwhile. Raises: StoreError."""
+        await self._submit(self._writes, Scrub(tuple(tables)))
+
     async def close(self) -> None:
         """Finish what was accepted and let go of the database."""
         self._writes.close()
@@ -128,15 +133,19 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         """Until the queue is closed and empty."""
         while batch := self._waiting.take(self._at_once):
+            scrubs = [job for job in batch if isinstance(job.work, Scrub)]
+            batch = [job for job in batch if not isinstance(job.work, Scrub)]
             try:
-                deliver(self._running(self._engine, self.session, batch))
+                if batch:
+                    deliver(self._running(self._engine, self.session, batch))
+                deliver(scrubbed(self._engine, self.session, job) for job in scrubs)
             except ConnectionLostError as error:
-                self._put_back(batch, error)
+                self._put_back(batch + scrubs, error)
                 if not self._connected_again():
                     return
             except Exception as error:  # a thread that ended would leave every caller waiting
                 log.exception("a database thread failed")
-                deliver((job, None, StoreError(detail=repr(error))) for job in batch)
+                deliver((job, None, StoreError(detail=repr(error))) for job in batch + scrubs)
                 if not self._connected_again():
                     return
         self.session.close()

@@ -88,6 +88,10 @@ class Session(Protocol):
         """Whether an error means that the connection is gone."""
         ...
 
+    def scrub(self, tables: Sequence[str]) -> None:
+        """Overwrite what deleted rows of these tables left in the database's files; outside a transaction."""
+        ...
+
     def close(self) -> None:
         """Let go of the connection; never raises."""
         ...

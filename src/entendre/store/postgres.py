@@ -35,6 +35,8 @@ MIGRATION_WAIT_S = 300
 SERVING_WAIT_S = 10.0
 """How long a server waits for the one before it, whose connection the database has not missed yet."""
 MAX_PREPARED = 400
+MOST_REWRITTEN_BYTES = 256 * 1024 * 1024
+"""Largest table that an erasure writes anew: nobody reads or writes it for the seconds that this takes."""
 
 LOCKS = 0x456E_7464
 """First half of our advisory locks; the second says which."""
@@ -178,6 +180,31 @@ class PostgresSession:
             return True
         state = error.sqlstate if isinstance(error, psycopg.Error) else None
         return state in _LOST_STATES or (self._writes and state == _STANDBY)
+
+    def scrub(self, tables: Sequence[str]) -> None:
+        """As `Session.scrub`: tables are written anew up to a size; of larger ones the room is freed for new rows.
+
+        Files of the log (WAL) keep what was written until the server uses them again.
+        """
+        try:
+            self._raw.execute("SET statement_timeout = 0")
+            for table in tables:
+                self._scrub_table(table)
+            with contextlib.suppress(psycopg.Error):  # only a superuser may; the server does it by itself later
+                self._raw.execute("CHECKPOINT")
+        finally:
+            with contextlib.suppress(psycopg.Error):
+                self._raw.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_S * 1000}")
+
+    def _scrub_table(self, table: str) -> None:
+        found = self._raw.execute("SELECT pg_total_relation_size($1::regclass)", (table,)).fetchone()
+        if found is not None and found[0] <= MOST_REWRITTEN_BYTES:
+            try:
+                self._raw.execute(f"VACUUM (FULL, ANALYZE) {table}")
+                return
+            except psycopg.errors.LockNotAvailable:
+                pass  # somebody reads it for long
+        self._raw.execute(f"VACUUM (ANALYZE) {table}")
 
     def close(self) -> None:
         """As `Session.close`."""

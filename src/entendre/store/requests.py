@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entendre.core.clock import Clock
-from entendre.ports.requests import Answered
+from entendre.ports.requests import NOBODYS, Answered, Whose
 from entendre.store.connection import Connection
 from entendre.store.database import Database
 
@@ -21,7 +21,7 @@ class Requests:
         self._clock = clock
         self._region = region
 
-    async def begin(self, id: str, request_hash: bytes) -> Answered | None:
+    async def begin(self, id: str, request_hash: bytes, whose: Whose = NOBODYS) -> Answered | None:
         """None: carry it out, then `finish` or `forget`. Otherwise what is known of the one before."""
         now_s = self._clock.wall()
 
@@ -31,8 +31,9 @@ class Requests:
             found = connection.execute(sql, (self._region, id)).fetchone()
             if found is not None:
                 return Answered(bytes(found[0]), found[1], found[2])
-            sql = "INSERT INTO answered_requests (region, id, request_hash, at_s) VALUES (?, ?, ?, ?)"
-            connection.execute(sql, (self._region, id, request_hash, now_s))
+            columns = "region, id, household, account, device, request_hash, at_s"
+            values = (self._region, id, whose.household, whose.account, whose.device, request_hash, now_s)
+            connection.execute(f"INSERT INTO answered_requests ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             return None
 
         return await self._database.write(work)

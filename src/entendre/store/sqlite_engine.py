@@ -12,6 +12,8 @@ from entendre.core.errors import StoreError
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
 from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations
 
+CHECKPOINT_TRIES = 5
+"""Each waits `BUSY_TIMEOUT_S` for readers."""
 READERS = 2
 """Threads that read, so that one long export does not hold up a turn."""
 
@@ -91,6 +93,18 @@ class SqliteSession:
         """As `Session.is_lost`."""
         return False
 
+    def scrub(self, tables: Sequence[str]) -> None:
+        """As `Session.scrub`: the whole file is written anew, since pages hold copies of what was moved inside them.
+
+        The log is emptied too. A read that holds it up makes this wait.
+        """
+        self.connection.execute("VACUUM")
+        for _ in range(CHECKPOINT_TRIES):
+            busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not busy:
+                return
+        raise sqlite3.OperationalError("the log is being read")
+
     def close(self) -> None:
         """As `Session.close`."""
         if self._writes:
@@ -153,4 +167,5 @@ def connect(path: Path) -> SqliteConnection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     return connection

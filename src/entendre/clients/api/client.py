@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Self
 
+from entendre.clients.api.exports import Exports
 from entendre.clients.api.groups import Groups
 from entendre.clients.api.retrying import Retries
 from entendre.clients.api.transport import Transport
 from entendre.core.errors import InvalidInputError
 
-BY_HAND: dict[str, str] = {}
+BY_HAND: dict[str, str] = {"export_household": "exports.household", "export_me": "exports.me"}
 """Operations that take or give no JSON, by the method that does them."""
 
 
@@ -33,6 +34,7 @@ class Entendre(Groups):
             raise InvalidInputError("Give a key or a token, not both.")
         self._transport = Transport(url, bearer=key or token, timeout_s=timeout_s, retries=retries)
         super().__init__(self._transport)
+        self.exports = Exports(self._transport)
 
     @property
     def url(self) -> str:

@@ -106,6 +106,16 @@ class HouseholdStore(OfPeople):
             await self.changed(household, "settings")
         return changed
 
+    async def named(self, household: str) -> str | None:
+        """The id of a household; None if there is none of this id."""
+        sql = "SELECT id FROM households WHERE region = ? AND id = ?"
+
+        def work(connection: Connection) -> str | None:
+            found = self._at(connection, household).row(sql)
+            return None if found is None else str(found[0])
+
+        return await self._database.read(work)
+
     async def place_of(self, household: str, account: str) -> Place | None:
         """What a person is there now."""
         sql = "SELECT role, expires_at_s FROM members WHERE region = ? AND household = ? AND account = ?"

@@ -52,6 +52,8 @@ OURS = "household = $S"
 THEIRS = "account = $S"
 THE_DEVICE = "device = $S"
 OF_DEVICES = f"device IN ({DEVICES})"
+_SERIALS = "SELECT serial FROM fleet_devices WHERE region = $R AND household = $S"
+_SERIAL = "SELECT serial FROM fleet_devices WHERE region = $R AND id = $S"
 _NOT_OTHERS = "(account IS NULL OR account = $A)"
 _OUT_OF_THE_BOX = {"household": "NULL", "room": "NULL", "language": "NULL", "name": "serial", "version": "version + 1"}
 _EMPTY_TWIN = {
@@ -99,8 +101,9 @@ TABLES: tuple[Table, ...] = (
           account="subject = $S", device="subject = $S", documents=("data",), bulk=True),
     Table("outbox", "Announcements inside the home.", ("seq",), household=f"({OURS} OR subject IN ({DEVICES}))",
           device="subject = $S", bulk=True),
-    Table("answered_requests", "Answers that were kept in case a request is sent again.", household=OURS,
-          account=THEIRS, device=THE_DEVICE, secret=("request_hash",)),
+    Table("answered_requests", "Answers that were kept in case a request is sent again.",
+          household=f"({OURS} OR {OF_DEVICES} OR device IN ({_SERIALS}))", account=THEIRS,
+          device=f"(device = $S OR device IN ({_SERIAL}))", secret=("request_hash",)),
     # Codes, tokens, sign-ins.
     Table("join_codes", "Invitations.", household=f"({OURS} OR {OF_DEVICES})", device=THE_DEVICE,
           secret=("code_hash",)),

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import EntendreError
+from entendre.ports.requests import Whose
 from entendre.web.api.addresses import address_of
 from entendre.web.api.authorise import permitted_path, principal_of
 from entendre.web.api.call import Call, Reply
@@ -67,7 +68,7 @@ async def _once(operation: Operation, call: Call, data: bytes) -> web.StreamResp
         return _response(request, operation, await operation.handler(call))
     id = _hash(call.principal.actor, request.method, operation.path, call.idempotency_key).hex()
     request_hash = _hash(request.raw_path, data.hex())
-    known = await answered.begin(id, request_hash)
+    known = await answered.begin(id, request_hash, _whose(call))
     if known is not None:
         if known.request_hash != request_hash:
             raise Fault(409, "conflict", "This Idempotency-Key was used for another request.")
@@ -84,6 +85,12 @@ async def _once(operation: Operation, call: Call, data: bytes) -> web.StreamResp
     else:
         await answered.finish(id, response.status, response.text or "")
     return response
+
+
+def _whose(call: Call) -> Whose:
+    who = call.principal
+    account, device = (who.id if who.kind == kind else None for kind in ("person", "device"))
+    return Whose(call.path.get("household"), account, device or call.path.get("device"))
 
 
 async def _answer(operation: Operation, call: Call) -> web.Response:

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from entendre.web.api import brands, changes, commands, description, partnerships, products, staff, telemetry, webhooks
+from entendre.web.api import (
+    brands,
+    changes,
+    commands,
+    consent,
+    description,
+    export,
+    house_devices,
+    households,
+    lists,
+    members,
+    notes,
+    partnerships,
+    products,
+    routines,
+    staff,
+    telemetry,
+    webhooks,
+)
 from entendre.web.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -10,6 +28,14 @@ OPERATIONS: tuple[Operation, ...] = (
     *products.OPERATIONS,
     *partnerships.OPERATIONS,
     *staff.OPERATIONS,
+    *households.OPERATIONS,
+    *members.OPERATIONS,
+    *house_devices.OPERATIONS,
+    *lists.OPERATIONS,
+    *notes.OPERATIONS,
+    *routines.OPERATIONS,
+    *consent.OPERATIONS,
+    *export.OPERATIONS,
     *description.OPERATIONS,
     *commands.OPERATIONS,
     *telemetry.OPERATIONS,

@@ -18,6 +18,20 @@ from entendre.ports.accounts import Accounts, Grants
 from entendre.ports.brands import Brands, Partnerships, Products, Staff
 from entendre.ports.changes import ChangeFeed
 from entendre.ports.commands import CommandDesk, CommandInbox, CommandJobDesk
+from entendre.ports.households import (
+    Consents,
+    Erasure,
+    Export,
+    History,
+    HouseDevices,
+    Households,
+    HouseThings,
+    Members,
+    Notes,
+    Retention,
+    Rooms,
+    Routines,
+)
 from entendre.ports.requests import AnsweredRequests
 from entendre.ports.telemetry import Telemetry
 from entendre.ports.webhooks import Webhooks
@@ -65,6 +79,18 @@ class ApiServices:
     webhooks: Webhooks | None = None
     streams: Counter[str] = field(default_factory=Counter)
     """Open streams of changes by who reads them."""
+    households: Households | None = None
+    members: Members | None = None
+    rooms: Rooms | None = None
+    house_devices: HouseDevices | None = None
+    things: HouseThings | None = None
+    notes: Notes | None = None
+    routines: Routines | None = None
+    history: History | None = None
+    consents: Consents | None = None
+    retention: Retention | None = None
+    export: Export | None = None
+    erasure: Erasure | None = None
 
 
 API: web.AppKey[ApiServices] = web.AppKey("api", ApiServices)
