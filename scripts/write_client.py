@@ -161,8 +161,9 @@ def page_fields(reply: Any) -> dict[str, Any]:
 
 
 def names_in_group(operations: Sequence[Any], tag: str) -> dict[str, str]:
-    """Operation to method; two that would be called the same keep their whole names."""
-    short = {each.name: method_name(each.name, tag) for each in operations}
+    """Operation to method; a device's own, and two that would be called the same, keep their whole names."""
+    own = {each.name for each in operations if each.path.startswith("/device/")}
+    short = {each.name: each.name if each.name in own else method_name(each.name, tag) for each in operations}
     taken = list(short.values())
     return {
         name: name if taken.count(method) > 1 or keyword.iskeyword(method) else method for name, method in short.items()
@@ -256,15 +257,26 @@ def sources(operations: Sequence[Any]) -> dict[str, str]:
         if is_json(each):
             by_tag[each.tag].append(each)
     files = {f"{group_name(tag)}.py": group_source(tag, each) for tag, each in by_tag.items()}
-    imports = "".join(
-        f"from entendre.clients.api.groups.{group_name(t)} import {class_name(t)}\n" for t in sorted(by_tag)
-    )
-    inside = "".join(f"        self.{group_name(tag)} = {class_name(tag)}(transport)\n" for tag in sorted(by_tag))
-    body = 'class Groups:\n    """Every group of operations."""\n\n'
-    body += f"    def __init__(self, transport: Transport) -> None:\n{inside}"
-    head = HEAD.format(doc="The API's operations in groups.")
-    files["__init__.py"] = f"{head}{imports}from entendre.clients.api.transport import Transport\n\n\n{body}"
+    files["__init__.py"] = groups_source(sorted(by_tag))
     return files
+
+
+def groups_source(tags: Sequence[str]) -> str:
+    """The module that holds the groups; each is imported when it is first used, so that a command starts quickly."""
+    named = [(group_name(tag), class_name(tag)) for tag in tags]
+    types = "".join(f"    from entendre.clients.api.groups.{name} import {kind}\n" for name, kind in named)
+    head = HEAD.format(doc="The API's operations in groups.")
+    head += "from functools import cached_property\nfrom typing import TYPE_CHECKING\n\n"
+    head += f"from entendre.clients.api.transport import Transport\n\nif TYPE_CHECKING:\n{types}\n"
+    names = "".join(f'    "{name}",\n' for name, _ in named)
+    body = f'NAMES = (\n{names})\n\n\nclass Groups:\n    """Every group of operations."""\n\n'
+    body += "    def __init__(self, transport: Transport) -> None:\n        self._transport = transport\n"
+    for name, kind in named:
+        body += f"\n    @cached_property\n    def {name}(self) -> {kind}:\n"
+        body += f'        """The operations of {name.replace("_", " ")}."""\n'
+        body += f"        from entendre.clients.api.groups.{name} import {kind}\n\n"
+        body += f"        return {kind}(self._transport)\n"
+    return f"{head}{body}"
 
 
 def write(operations: Sequence[Any]) -> None:

@@ -39,6 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("devices", "entendre.cli.devices", "bind, name and end speakers"),
     Command("brand", "entendre.cli.fleet.brand", "makers on a running server: names, keys, staff, partners"),
     Command("product", "entendre.cli.fleet.product", "what a brand sells: speakers and laptops by model"),
+    Command("household", "entendre.cli.fleet.household", "homes: their people, rooms and devices; export, erasure"),
     Command("api", "entendre.cli.fleet.api", "call any operation of a running server's API"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
     Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),

@@ -52,9 +52,10 @@ def operations() -> list[dict[str, str]]:
 
 def methods_of(client: Entendre) -> Iterator[tuple[str, Method]]:
     """The operations of a client by name."""
-    for group in vars(client).values():
-        routes = getattr(inspect.getmodule(type(group)), "ROUTES", {})
-        for name, route in routes.items():
+    from entendre.clients.api.groups import NAMES
+
+    for group in (getattr(client, name) for name in NAMES):
+        for name, route in vars(inspect.getmodule(type(group)))["ROUTES"].items():
             yield route.operation, getattr(group, name)
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from entendre.cli.fleet.connection import add_connection_flags, reached, url_of
-from entendre.cli.fleet.sign_in import CLIENT_ID, keep, locked, sign_in_of
+from entendre.cli.fleet.sign_in import keep, locked, sign_in_of
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,7 +31,7 @@ async def _signed_in(url: str, *, quiet: bool) -> None:
     from entendre.clients.api.transport import Transport
 
     async with Transport(url) as transport:
-        oauth = OAuth(transport, CLIENT_ID)
+        oauth = OAuth(transport)
         code = await oauth.begin()
         bold = ("\x1b[1m", "\x1b[0m") if wants_colour(sys.stderr) else ("", "")
         print(

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from entendre.cli.fleet.connection import add_connection_flags, url_of
-from entendre.cli.fleet.sign_in import CLIENT_ID, SignIn, keep, locked, sign_in_at
+from entendre.cli.fleet.sign_in import SignIn, keep, locked, sign_in_at
 
 
 def add_parser(subparsers: Any) -> None:
@@ -47,6 +47,6 @@ async def _ended(url: str, known: SignIn) -> None:
 
     async with Transport(url) as transport:
         try:
-            await OAuth(transport, CLIENT_ID).revoke(known.refresh_token)
+            await OAuth(transport).revoke(known.refresh_token)
         except (ApiError, NotReachedError):
             print("entendre: the server could not be told; the sign-in ends there by itself", file=sys.stderr)

@@ -89,3 +89,39 @@ async def brand_of(client: Entendre, args: argparse.Namespace) -> str:
         raise InvalidInputError("There is no brand yet: entendre brand create NAME")
     names = ", ".join(each.name for each in brands[:SHOWN])
     raise InvalidInputError(f"There are several brands ({names}): name one with --brand or ENTENDRE_BRAND.")
+
+
+async def households(client: Entendre, brand: str | None = None) -> AsyncIterator[Any]:
+    """The households of who asks: a person's own; all of a brand, or of every brand, to whoever runs the server."""
+    from entendre.clients.api import ApiForbiddenError
+
+    if brand is None:
+        try:
+            async for each in client.households.my():
+                yield each
+            return
+        except ApiForbiddenError:
+            pass
+    brands = [brand] if brand is not None else [each.id async for each in client.brands.list()]
+    for name in brands:
+        async for each in client.households.list(name):
+            yield each
+
+
+async def household_of(client: Entendre, args: argparse.Namespace) -> str:
+    """The household of a command: as it is named, ENTENDRE_HOUSEHOLD, or the only one. Raises: InvalidInputError."""
+    word = args.household or os.environ.get("ENTENDRE_HOUSEHOLD")
+    if word:
+        return await id_of(word, "household", households(client), lambda each: (each.name,))
+    known = []
+    async for each in households(client):
+        if each.id != HOME:
+            known.append(each)
+        if len(known) > SHOWN:
+            break
+    if len(known) == 1:
+        return str(known[0].id)
+    if not known:
+        raise InvalidInputError("There is no household yet: entendre household create NAME")
+    names = ", ".join(each.name for each in known[:SHOWN])
+    raise InvalidInputError(f"There are several households ({names}): name one.")

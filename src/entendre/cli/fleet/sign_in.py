@@ -17,8 +17,6 @@ from entendre.core.errors import EntendreError
 if TYPE_CHECKING:
     from entendre.clients.api.oauth import Tokens
 
-CLIENT_ID = "entendre-cli"
-"""What this program is called at a server."""
 EARLY_S = 60.0
 """An access token is renewed this long before its end."""
 
@@ -86,7 +84,7 @@ async def _renewed(url: str, known: SignIn) -> SignIn:
 
     async with Transport(url) as transport:
         try:
-            return sign_in_of(await OAuth(transport, CLIENT_ID).renew(known.refresh_token))
+            return sign_in_of(await OAuth(transport).renew(known.refresh_token))
         except ApiError as error:
             if error.retryable:
                 raise

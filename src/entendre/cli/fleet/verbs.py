@@ -30,15 +30,18 @@ class NotConfirmedError(EntendreError):
 @dataclass(frozen=True, slots=True)
 class Verb:
     """What is done to a noun. `show`: its result for people; None shows its fields. `confirm`: what is asked before it
-    is done, `{name}` of its arguments filled in; None for what can be undone. `live`: it prints by itself."""
+    is done, `{name}` of its arguments filled in; None for what can be undone. `live`: it prints by itself.
+    `alone`: done without a server, instead of `work`.
+    """
 
     name: str
     help: str
-    work: Work
+    work: Work | None = None
     flags: Flags | None = None
     show: Callable[[Any], str] | None = None
     confirm: str | None = None
     live: bool = False
+    alone: Callable[[argparse.Namespace], Awaitable[Any]] | None = None
 
 
 def add_verbs(subparsers: Any, noun: str, summary: str, verbs: Sequence[Verb], epilog: str = "") -> None:
@@ -51,7 +54,10 @@ def add_verbs(subparsers: Any, noun: str, summary: str, verbs: Sequence[Verb], e
             verb.flags(each)
         if verb.confirm is not None:
             each.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
-        add_connection_flags(each)
+        if verb.alone is None:
+            add_connection_flags(each)
+        else:
+            each.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run_verb(args: argparse.Namespace, verbs: Sequence[Verb]) -> int:
@@ -61,7 +67,7 @@ def run_verb(args: argparse.Namespace, verbs: Sequence[Verb]) -> int:
     verb = next(each for each in verbs if each.name == args.verb)
     if verb.confirm is not None and not args.yes:
         confirmed(verb.confirm.format(**vars(args)))
-    result = asked(args, lambda client: verb.work(client, args))
+    result = _done(verb, args)
     if verb.live:
         return int(result or 0)
     if args.json:
@@ -71,6 +77,18 @@ def run_verb(args: argparse.Namespace, verbs: Sequence[Verb]) -> int:
     elif result is not None:
         print(described(result))
     return 0
+
+
+def _done(verb: Verb, args: argparse.Namespace) -> Any:
+    if verb.alone is not None:
+        return asyncio.run(_awaited(verb.alone(args)))
+    assert verb.work is not None
+    work = verb.work
+    return asked(args, lambda client: work(client, args))
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
 
 
 def confirmed(question: str) -> None:

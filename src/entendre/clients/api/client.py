@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Awaitable
+from typing import Generic, NamedTuple, Self, TypeVar
 
+from entendre.clients.api.artifacts import Artifacts
 from entendre.clients.api.exports import Exports
+from entendre.clients.api.following import Following
 from entendre.clients.api.groups import Groups
+from entendre.clients.api.oauth import OAuth
 from entendre.clients.api.retrying import Retries
-from entendre.clients.api.transport import Transport
+from entendre.clients.api.transport import ETAG, Transport
 from entendre.core.errors import InvalidInputError
+
+T = TypeVar("T")
+
+
+class Tagged(NamedTuple, Generic[T]):
+    """A record and its etag; None where a thing has none."""
+
+    record: T
+    etag: str | None
+
 
 BY_HAND: dict[str, str] = {"export_household": "exports.household", "export_me": "exports.me"}
 """Operations that take or give no JSON, by the method that does them."""
@@ -32,14 +46,25 @@ class Entendre(Groups):
     ) -> None:
         if key and token:
             raise InvalidInputError("Give a key or a token, not both.")
-        self._transport = Transport(url, bearer=key or token, timeout_s=timeout_s, retries=retries)
-        super().__init__(self._transport)
+        super().__init__(Transport(url, bearer=key or token, timeout_s=timeout_s, retries=retries))
+        self.artifacts = Artifacts(self._transport)
         self.exports = Exports(self._transport)
+        self.follow = Following(self._transport)
+        self.sign_in = OAuth(self._transport)
 
     @property
     def url(self) -> str:
         """The server's address."""
         return self._transport.url
+
+    async def tagged(self, asked: Awaitable[T]) -> Tagged[T]:
+        """What an operation answered, with its etag: `hook, etag = await client.tagged(client.webhooks.get(…))`.
+
+        Most records have a `version`, which is their etag and can be given as `if_match` itself.
+        """
+        ETAG.set(None)
+        record = await asked
+        return Tagged(record, ETAG.get())
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,6 +11,8 @@ from entendre.clients.api.paging import Page, every
 from entendre.clients.api.transport import Answer, Route, Transport, request_of
 
 T = TypeVar("T")
+ANSWER_S = 30.0
+"""How long a server waits for a device that it is not told how long to wait for."""
 
 
 class Group:
@@ -31,7 +33,7 @@ class Group:
         idempotency_key: str | None = None,
     ) -> Answer[T]:
         request = request_of(route, path, query=query, body=body, if_match=if_match, idempotency_key=idempotency_key)
-        return await self._transport.ask(request, reply)
+        return await self._transport.ask(request, reply, self._transport.timeout_s + waits_s(query, body))
 
     async def _ask(self, route: Route, reply: type[T], path: Mapping[str, str], **given: Any) -> T:
         return (await self._answer(route, reply, path, **given)).value
@@ -48,3 +50,13 @@ class Group:
 
         after = query.get("after")
         return every(one, after if isinstance(after, str) else None)
+
+
+def waits_s(query: Mapping[str, object] | None, body: object) -> float:
+    """How long the server itself waits before it answers: for a device, or for something to come."""
+    given = body if isinstance(body, Mapping) else {}
+    if "timeout_s" in given:
+        wait = given["timeout_s"]
+        return float(wait) if isinstance(wait, int | float) else ANSWER_S
+    wait = (query or {}).get("wait_s")
+    return float(wait) if isinstance(wait, int | float) else 0.0

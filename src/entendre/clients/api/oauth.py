@@ -8,18 +8,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from entendre.clients.api.errors import ApiError, NotReachedError
-from entendre.clients.api.transport import Request, Transport
+from entendre.clients.api.transport import ROOT, Request, Transport
 from entendre.core.errors import EntendreError
 
 T = TypeVar("T")
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+CLIENT_ID = "entendre-cli"
+"""What the command line is called at every server."""
+DEVICE_PATH = f"{ROOT}/oauth/device_authorization"
+TOKEN_PATH = f"{ROOT}/oauth/token"
+REVOKE_PATH = f"{ROOT}/oauth/revoke"
 SLOWER_S = 5.0
 """What `slow_down` adds to the pause. Source: RFC 8628, section 3.5."""
 MAX_PAUSE_S = 60.0
@@ -51,26 +55,16 @@ class Tokens(msgspec.Struct, frozen=True):
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthPaths:
-    """Where the server's OAuth is."""
-
-    device: str = "/oauth/device"
-    token: str = "/oauth/token"
-    revoke: str = "/oauth/revoke"
-
-
 class OAuth:
-    """A program's sign-in at one server."""
+    """A program's sign-in at one server. `client_id`: what it is called there; one that is registered may change it."""
 
-    def __init__(self, transport: Transport, client_id: str, paths: OAuthPaths | None = None) -> None:
+    def __init__(self, transport: Transport, client_id: str = CLIENT_ID) -> None:
         self._transport = transport
-        self._client_id = client_id
-        self._paths = paths or OAuthPaths()
+        self.client_id = client_id
 
     async def begin(self, scope: str = "") -> DeviceCode:
         """Ask for a code. Raises: ApiError, NotReachedError."""
-        return await self._post(self._paths.device, DeviceCode, {"scope": scope} if scope else {})
+        return await self._post(DEVICE_PATH, DeviceCode, {"scope": scope} if scope else {})
 
     async def wait(self, code: DeviceCode) -> Tokens:
         """Wait until a person typed it. Raises: SignInError, ApiError."""
@@ -80,7 +74,7 @@ class OAuth:
             await asyncio.sleep(pause_s)
             try:
                 given = {"grant_type": DEVICE_GRANT, "device_code": code.device_code}
-                return await self._post(self._paths.token, Tokens, given)
+                return await self._post(TOKEN_PATH, Tokens, given)
             except NotReachedError:
                 pause_s = min(MAX_PAUSE_S, 2 * pause_s)
             except ApiError as error:
@@ -90,14 +84,14 @@ class OAuth:
     async def renew(self, refresh_token: str) -> Tokens:
         """New tokens for a refresh token, which is over then. Raises: ApiError."""
         given = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._post(self._paths.token, Tokens, given)
+        return await self._post(TOKEN_PATH, Tokens, given)
 
     async def revoke(self, token: str) -> None:
         """End a token and all that came of the same sign-in. Raises: ApiError."""
-        await self._post(self._paths.revoke, None, {"token": token})
+        await self._post(REVOKE_PATH, None, {"token": token})
 
     async def _post(self, path: str, reply: type[T] | None, given: Mapping[str, str]) -> T:
-        body = urlencode({"client_id": self._client_id, **given}).encode()
+        body = urlencode({"client_id": self.client_id, **given}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         return (await self._transport.ask(Request("POST", path, {}, body, headers, False), reply)).value
 

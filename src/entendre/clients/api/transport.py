@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
@@ -47,6 +48,10 @@ class Answer(Generic[T]):
     value: T
     etag: str | None = None
     status: int = 200
+
+
+ETAG: ContextVar[str | None] = ContextVar("etag", default=None)
+"""The etag of the last answer in this task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class Transport:
                     raise
             else:
                 if status < 400:
-                    return Answer(decoded(body, reply), unquoted(headers.get("ETag")), status)
+                    ETAG.set(unquoted(headers.get("ETag")))
+                    return Answer(decoded(body, reply), ETAG.get(), status)
                 retry_after_s = seconds_of(headers.get("Retry-After"))
                 error = error_of(status, body, retry_after_s)
                 pause_s = self._pause_s(request, error, attempt)

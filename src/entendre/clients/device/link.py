@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from entendre.clients.device.commands import Command, CommandAnswer
@@ -52,6 +52,7 @@ class UpdateSaid:
     """What a device says of its software. `running`: what it runs; the rest: how an update that was offered goes."""
 
     running: str
+    board: str = ""
     rollout: str = ""
     attempt: int = 0
     said: Literal["downloading", "installing", "failed"] | None = None
@@ -59,15 +60,23 @@ class UpdateSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedAddress:
+    """Where a file of an offer is, for a while. `url` may be a path on the server."""
+
+    sha256: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """What to install: `manifest` as its maker signed it, and where its files are, by hash."""
+    """What to install: `manifest` as its maker signed it, `signature` in base64, and where its files are."""
 
     rollout: str
     attempt: int
     number: str
     manifest: str
     signature: str
-    urls: dict[str, str] = field(default_factory=dict)
+    artifacts: tuple[OfferedAddress, ...] = ()
 
 
 Heard = Command | DesiredPatched | DesiredReplaced

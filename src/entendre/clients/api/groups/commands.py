@@ -22,7 +22,7 @@ ROUTES = {
     "list_jobs": Route("list_command_jobs", "GET", "/brands/{brand}/command-jobs"),
     "get_job": Route("get_command_job", "GET", "/brands/{brand}/command-jobs/{job}"),
     "cancel_job": Route("cancel_command_job", "DELETE", "/brands/{brand}/command-jobs/{job}"),
-    "device": Route("device_commands", "GET", "/device/commands"),
+    "device_commands": Route("device_commands", "GET", "/device/commands"),
     "device_answer": Route("device_answer", "POST", "/device/commands/{command}/answer"),
 }
 
@@ -124,9 +124,9 @@ class Commands(Group):
         """Stop a job; commands that devices have already are left to them. Raises: ApiError."""
         return await self._ask(ROUTES["cancel_job"], CommandJob, {"brand": brand, "job": job})
 
-    async def device(self, *, wait_s: float | None = None, again: bool | None = None) -> WaitingCommands:
+    async def device_commands(self, *, wait_s: float | None = None, again: bool | None = None) -> WaitingCommands:
         """A device's own commands, oldest first; waits for one if asked to. Raises: ApiError."""
-        return await self._ask(ROUTES["device"], WaitingCommands, {}, query={"wait_s": wait_s, "again": again})
+        return await self._ask(ROUTES["device_commands"], WaitingCommands, {}, query={"wait_s": wait_s, "again": again})
 
     async def device_answer(
         self, command: str, *, status: int | UnsetType = UNSET, result: object | UnsetType = UNSET

@@ -12,7 +12,7 @@ from entendre.web.api.telemetry import TelemetryKept, TelemetryMessage, Telemetr
 ROUTES = {
     "list": Route("list_telemetry", "GET", "/brands/{brand}/devices/{device}/telemetry"),
     "newest": Route("newest_telemetry", "GET", "/brands/{brand}/telemetry"),
-    "send": Route("send_telemetry", "POST", "/device/telemetry"),
+    "send_telemetry": Route("send_telemetry", "POST", "/device/telemetry"),
 }
 
 
@@ -41,6 +41,6 @@ class Telemetry(Group):
         """What a brand's devices sent last. Raises: ApiError."""
         return await self._ask(ROUTES["newest"], TelemetryRows, {"brand": brand}, query={"limit": limit})
 
-    async def send(self, *, messages: Sequence[TelemetryMessage]) -> TelemetryKept:
+    async def send_telemetry(self, *, messages: Sequence[TelemetryMessage]) -> TelemetryKept:
         """A device sends messages: kept before this is answered, each once by its id. Raises: ApiError."""
-        return await self._ask(ROUTES["send"], TelemetryKept, {}, body={"messages": messages})
+        return await self._ask(ROUTES["send_telemetry"], TelemetryKept, {}, body={"messages": messages})
