@@ -82,6 +82,7 @@ class Delivery:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
 
     def came(self, device: str) -> None:
         """A device connected: what it was sent and did not answer may never have reached it."""
@@ -129,21 +130,19 @@ class Delivery:
         self.hand_over(device)
 
     async def _hand_over(self, device: str) -> None:
-        """Task root."""
-        try:
-            while device in self._asked:
-                again = self._asked.pop(device)
+        """Task root. A delivery that fails leaves what was asked for meanwhile, as by a device that came again."""
+        while device in self._asked:
+            again = self._asked.pop(device)
+            try:
                 async with self._turns:
                     await self._deliver(device, again)
-        except EntendreError as error:
-            log.info("a device was not handed its commands", extra={"device": device, "code": error.code})
-        except TimeoutError:
-            log.info("a device did not confirm a command", extra={"device": device})
-        except Exception:
-            log.exception("a device was not handed its commands", extra={"device": device})
-        finally:
-            del self._tasks[device]
-            self._asked.pop(device, None)
+            except EntendreError as error:
+                log.info("a device was not handed its commands", extra={"device": device, "code": error.code})
+            except TimeoutError:
+                log.info("a device did not confirm a command", extra={"device": device})
+            except Exception:
+                log.exception("a device was not handed its commands", extra={"device": device})
+        del self._tasks[device]
 
     async def _deliver(self, device: str, again: bool) -> None:
         claimed = await self._store.claim(device, again=again, limit=AT_ONCE)
