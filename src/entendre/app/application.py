@@ -11,6 +11,7 @@ from entendre.app.devices import open_devices
 from entendre.app.esphome import open_esphome, start_esphome
 from entendre.app.households import open_households, own_plan
 from entendre.app.mqtt import start_mqtt
+from entendre.app.parts import FleetParts, open_parts
 from entendre.app.tasks import running, tidy
 from entendre.app.web import start_web
 from entendre.app.wyoming import start_wyoming
@@ -63,6 +64,8 @@ class App:
         self.planner: Planner
         self.keys: ApiKeys
         self.devices: Devices
+        self.fleet: FleetParts
+        """Only where there are doors."""
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -184,6 +187,7 @@ class App:
 
     async def _open_doors(self) -> None:
         """Gateways that hang on the HTTP server offer their routes first; those that dial come last."""
+        self.fleet = await open_parts(self)
         pictures = await open_xiaozhi(self)
         esphome = open_esphome(self)
         self.port = await start_web(self)

@@ -1,4 +1,4 @@
-"""The MQTT endpoint of devices, and the xiaozhi speakers behind it."""
+"""The MQTT endpoint of devices: those of the fleet, and the xiaozhi speakers behind it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,31 @@ def xiaozhi_port(settings: Settings) -> int:
 
 
 async def start_mqtt(app: App, pictures: VisionEndpoint | None) -> None:
-    """Listen, if the settings say so. Raises: ConfigurationError, MissingExtraError."""
+    """Listen, if the settings say so; without xiaozhi speakers where there are none. Raises: ConfigurationError."""
     mqtt = app.settings.device_mqtt
     tls = uses_tls(app.settings)
-    if not app.settings.xiaozhi.enabled or not (mqtt.port or tls):
+    if not (mqtt.port or tls):
         return
-    from entendre.gateways.mqtt import EndpointSettings, MqttEndpoint, TopicRouter, tls_context
+    from entendre.gateways.fleet.mqtt import FleetMqtt
+    from entendre.gateways.mqtt import Credentials, EndpointSettings, Identity, MqttEndpoint, TopicRouter, tls_context
     from entendre.gateways.xiaozhi.peers import quota_address
 
-    service = await _xiaozhi(app, pictures)
+    fleet = FleetMqtt(app.fleet.logins, app.fleet.desk, app.fleet.links)
+    xiaozhi = await _xiaozhi(app, pictures) if pictures is not None else None
     router = TopicRouter()
-    router.add(service, service.filters)
+    router.add(fleet, fleet.filters)
+
+    async def identify(credentials: Credentials) -> Identity | None:
+        if fleet.knows(credentials):
+            return await fleet.identify(credentials)
+        return await xiaozhi.identify(credentials) if xiaozhi is not None else None
+
     limits = EndpointSettings(connections=app.settings.limits.connections)
-    endpoint = MqttEndpoint(service.identify, router, limits, quota_of=quota_address)
+    endpoint = MqttEndpoint(identify, router, limits, quota_of=quota_address)
     app.stack.push_async_callback(endpoint.close)
-    app.stack.push_async_callback(service.close)
+    if xiaozhi is not None:
+        router.add(xiaozhi, xiaozhi.filters)
+        app.stack.push_async_callback(xiaozhi.close)
     host = mqtt.host or app.settings.server.host
     if mqtt.port:
         await endpoint.listen(host, mqtt.port)

@@ -45,6 +45,9 @@ class ApiSettings:
 
     requests_per_s: float = _setting(100.0, "Requests a second of one caller, and of one IP address; 0 is no limit.")
     burst: int = _setting(500, "Requests that one of them may make at once.")
+    webhooks_to_private: bool = _setting(
+        False, "Let webhooks point to this machine, also without TLS; private networks stay refused."
+    )
 
 
 @dataclass(frozen=True, slots=True)
