@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -231,15 +232,28 @@ def test_every_decision_says_why_and_what_it_costs() -> None:
         assert len(text.splitlines()) <= 45, f"{page.name}: half a page"
 
 
+def test_the_list_of_operations_is_current() -> None:
+    from entendre.web.api.routes import OPERATIONS
+
+    page = text_of(DOCS / "http-api.md")
+    assert page == writer().operations_page(OPERATIONS), "run scripts/write_docs.py"
+    assert all(f"`{each.method} {each.path}`" in page for each in OPERATIONS)
+
+
 def test_write_docs_changes_nothing_that_is_current() -> None:
+    page = text_of(DOCS / "configuration.md")
+    assert writer().with_table(page) == page
+
+
+def writer() -> ModuleType:
+    """scripts/write_docs.py."""
     spec = importlib.util.spec_from_file_location("write_docs", ROOT / "scripts" / "write_docs.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["write_docs"] = module
     spec.loader.exec_module(module)
-    page = text_of(DOCS / "configuration.md")
-    assert module.with_table(page) == page
+    return module
 
 
 def test_licence_is_the_whole_apache_text() -> None:

@@ -194,4 +194,5 @@ class App:
         await start_mqtt(self, pictures)
         await start_wyoming(self)
         await start_esphome(self, esphome)
-        log.info("ready on http://%s:%d", self.settings.server.host, self.port)
+        scheme = "https" if self.settings.server.certificate else "http"
+        log.info("ready on %s://%s:%d", scheme, self.settings.server.host, self.port)

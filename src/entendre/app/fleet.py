@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from entendre.app.people import open_people
+from entendre.core.errors import ConfigurationError
+from entendre.fleet.access import Principal
+from entendre.store.audit_log import AuditReader
 from entendre.store.fleet.brands import BrandStore
 from entendre.store.fleet.partnerships import PartnershipStore
 from entendre.store.fleet.products import ProductStore
 from entendre.store.fleet.staff import StaffStore
+from entendre.store.people.accounts import AccountStore
+from entendre.store.people.oauth import GrantStore
 from entendre.store.requests import Requests
 from entendre.web.api.limits import Rates
 from entendre.web.api.services import ApiServices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from entendre.app.application import App
 
 
@@ -23,8 +31,14 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
     region = settings.server.region
     limits = settings.api
     brands, staff = BrandStore(database, clock, region), StaffStore(database, clock, region)
+    grants = GrantStore(database, clock, region)
     await brands.ensure_home()
     people = await open_people(app)
+
+    async def person_login(token: str) -> Principal | None:
+        login = await grants.login(token)
+        return None if login is None else Principal("person", login.account, client=login.client)
+
     return ApiServices(
         clock=clock,
         region=region,
@@ -48,4 +62,23 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         partnerships=PartnershipStore(database, clock, region),
         staff=staff,
         **people.services(),
+        accounts=AccountStore(database, clock, region),
+        grants=grants,
+        person_login=person_login,
+        sign_up=_sign_up(limits.sign_up),
+        audit=AuditReader(database, region),
+        trusted_proxies=_networks(settings.server.trusted_proxies),
     )
+
+
+def _sign_up(chosen: str) -> str:
+    if chosen not in ("closed", "open"):
+        raise ConfigurationError("api.sign_up is closed or open.")
+    return chosen
+
+
+def _networks(named: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(each, strict=False) for each in named)
+    except ValueError as error:
+        raise ConfigurationError(f"server.trusted_proxies: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from entendre.config import is_loopback
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
 from entendre.core.plan import DeviceView
+from entendre.gateways.mqtt import tls_context
 from entendre.gateways.realtime.gateway import RealtimeGateway
 from entendre.gateways.realtime.settings import RealtimeSettings
 from entendre.home.rooms import room_named
@@ -45,13 +47,24 @@ async def start_web(app: App) -> int:
 
 async def _bound(app: App, application: web.Application) -> tuple[web.AppRunner, int]:
     host, port = app.settings.server.host, app.settings.server.port
+    tls = _tls(app)
     try:
-        return await listen(application, host, port)
+        return await listen(application, host, port, tls)
     except OSError as error:
         raise ConfigurationError(
             f"Can't listen on {host}:{port}: {error.strerror or error}. Another server may be running; "
             "stop it, or choose another port with --port."
         ) from error
+
+
+def _tls(app: App) -> ssl.SSLContext | None:
+    """What the server speaks TLS with; None for plain HTTP. Raises: ConfigurationError."""
+    server = app.settings.server
+    if (server.certificate is None) is not (server.certificate_key is None):
+        raise ConfigurationError("server.certificate and server.certificate_key go together.")
+    if server.certificate is None or server.certificate_key is None:
+        return None
+    return tls_context(server.certificate, server.certificate_key)
 
 
 def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
@@ -88,7 +101,9 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
 
 
 def _needs_key(app: App) -> bool:
-    return app.settings.keys.required or not is_loopback(app.settings.server.host)
+    """Behind a proxy, whoever reaches it comes from loopback."""
+    server = app.settings.server
+    return app.settings.keys.required or bool(server.trusted_proxies) or not is_loopback(server.host)
 
 
 async def _key_holds(app: App, request: web.Request) -> bool:

@@ -7,12 +7,14 @@ import asyncio
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings
+from entendre.core.roles import Role
 from entendre.ports import KeyRecord
-from entendre.store import ApiKeys, open_database
+from entendre.store import ApiKeys, Database, open_database
+from entendre.store.fleet.brands import BrandStore
 from entendre.system import SystemClock
 
 
@@ -22,6 +24,8 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="keys_action", metavar="ACTION", required=True)
     add = actions.add_parser("add", aliases=["create"], help="make a key; its token is shown this once")
     add.add_argument("name", help="what the key is for, such as kitchen-speaker")
+    add.add_argument("--brand", help="make it staff of this brand, a name or id; without, it may do everything")
+    add.add_argument("--role", choices=get_args(Role), help="what it may do in the brand (default: viewer)")
     show = actions.add_parser("list", help="show keys, never their tokens")
     revoke = actions.add_parser("revoke", help="end a key; a running server refuses it within seconds")
     revoke.add_argument("key", help="id of the key, or its name")
@@ -46,10 +50,22 @@ async def _run(args: argparse.Namespace, settings: Settings) -> str:
         if args.keys_action == "revoke":
             record = await keys.revoke(args.key)
             return _as_json(asdict(record)) if args.json else f"revoked {record.id} {record.name}"
-        token, record = await keys.add(args.name)
+        brand = await _brand(args.brand, database, settings) if args.brand else None
+        token, record = await keys.add(args.name, brand=brand, role=_role(args))
         return _as_json(asdict(record) | {"token": token}) if args.json else token
     finally:
         await database.close()
+
+
+async def _brand(named: str, database: Database, settings: Settings) -> str:
+    """The id of a brand. Raises: NotFoundError."""
+    brands = BrandStore(database, SystemClock(), settings.server.region)
+    await brands.ensure_home()
+    return (await brands.brand(named)).id
+
+
+def _role(args: argparse.Namespace) -> Role | None:
+    return args.role or ("viewer" if args.brand else None)
 
 
 def _as_json(document: object) -> str:
@@ -57,9 +73,17 @@ def _as_json(document: object) -> str:
 
 
 def _as_table(records: tuple[KeyRecord, ...]) -> str:
-    rows = [("ID", "NAME", "CREATED", "LAST USED", "REVOKED")]
+    rows = [("ID", "NAME", "BRAND", "ROLE", "CREATED", "LAST USED", "REVOKED")]
     rows += [
-        (each.id, each.name, _day(each.created_at_s), _day(each.last_used_at_s), _day(each.revoked_at_s))
+        (
+            each.id,
+            each.name,
+            each.brand or "-",
+            each.role or "-",
+            _day(each.created_at_s),
+            _day(each.last_used_at_s),
+            _day(each.revoked_at_s),
+        )
         for each in records
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

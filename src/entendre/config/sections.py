@@ -20,6 +20,12 @@ class ServerSettings:
     public_url: str = _setting(
         "", "How devices reach this server, `https://voice.example.org`; empty is by the name or address they used."
     )
+    certificate: Path | None = _setting(None, "PEM file with the certificate chain; with it `port` speaks TLS alone.")
+    certificate_key: Path | None = _setting(None, "PEM file with that certificate's private key.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Addresses or networks of proxies whose `X-Forwarded-…` headers are believed; with any, keys are required.",
+    )
     data_dir: Path = _setting(Path("~/.local/share/entendre"), "Folder of the database and the caches.")
     database: str = _setting(
         "",
@@ -48,6 +54,7 @@ class ApiSettings:
     webhooks_to_private: bool = _setting(
         False, "Let webhooks point to this machine, also without TLS; private networks stay refused."
     )
+    sign_up: str = _setting("closed", "`open` lets everybody make an account; `closed` only the operator.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import ConfigurationError
+from entendre.ports import KeyRecord
 from entendre.web.api.bind import is_api
+from entendre.web.api.sign_in import PATHS as SIGN_IN_PATHS
 from entendre.web.faults import Fault, route_of
 from entendre.web.services import SERVICES, WebServices
 
@@ -22,8 +24,14 @@ MAX_KEY_CHARS = 256
 PRINCIPAL: web.RequestKey[object | None] = web.RequestKey("principal", object)
 """Where a request carries what its key stands for."""
 OPEN_PREFIXES = ("/static/",)
-OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
-"""Served without a key: they tell nothing and change nothing."""
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"}) | SIGN_IN_PATHS
+"""Served without a key: they tell nothing and change nothing, or ask for a password themselves."""
+
+STATELESS = frozenset({"/v1/models", "/v1/audio/transcriptions", "/v1/audio/speech"})
+"""What touches nobody's home: the keys of brands may use it."""
+OPERATORS_ALONE = ("/v1/devices", "/v1/announcements", "/v1/media", "/v1/ask")
+PERSONAL_TOKENS = ("entd_", "enta_")
+"""Tokens of devices and of people, which have `/api/v1` for what is theirs."""
 
 
 def check_bind(host: str, has_keys: bool) -> None:
@@ -58,6 +66,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     check_origin(request)
     if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES) and not is_api(request.path):
         request[PRINCIPAL] = await _principal(request, services)
+        _require_operator(request, request[PRINCIPAL])
     return await handler(request)
 
 
@@ -109,6 +118,15 @@ def _host_name(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _require_operator(request: web.Request, principal: object | None) -> None:
+    """Keep what belongs to the home from keys of brands, and from tokens of devices and people. Raises: Fault."""
+    of_brand = isinstance(principal, KeyRecord) and principal.brand is not None
+    token = presented_key(request) or ""
+    personal = token.startswith(PERSONAL_TOKENS) and request.path.startswith(OPERATORS_ALONE)
+    if personal or (of_brand and request.path not in STATELESS):
+        raise Fault(403, "forbidden", "This key may not do this.")
 
 
 async def _principal(request: web.Request, services: WebServices) -> object | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from entendre.web.announcements import announce
 from entendre.web.answers import ask, healthz, models, readyz
 from entendre.web.api.bind import bind
 from entendre.web.api.routes import OPERATIONS
+from entendre.web.api.sign_in import bind_pages
 from entendre.web.discretion import be_discreet
 from entendre.web.faults import Fault, faults
 from entendre.web.guard import guard
@@ -85,6 +87,7 @@ def build_app(services: WebServices) -> web.Application:
         app.router.add_route(door.method, door.path, door.handler)
     if services.api is not None:
         bind(app, services.api, OPERATIONS)
+        bind_pages(app)
     app.on_shutdown.append(_goodbye)
     return app
 
@@ -98,11 +101,13 @@ async def _goodbye(app: web.Application) -> None:
             await door.close()
 
 
-async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+async def listen(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> tuple[web.AppRunner, int]:
     """Serve an application; the runner to clean up, and the port (0 picks one)."""
     be_discreet()
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=1024)
+    site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)
     await site.start()
     return runner, runner.addresses[0][1]

@@ -168,7 +168,9 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"MQTT can't use its certificate or key: {error.strerror or error}.") from error
+        raise ConfigurationError(
+            f"The certificate {certificate} or its key can't be used: {error.strerror or error}."
+        ) from error
     return context
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -80,7 +79,15 @@ async def body_of(request: web.Request, operation: Operation) -> tuple[Any, byte
 
 def is_text(text: str) -> bool:
     """Whether every database keeps it: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def idempotency_key_of(request: web.Request) -> str | None:
@@ -140,28 +147,29 @@ def check_document(document: Any) -> None:
 
     Raises: Fault.
     """
-    waiting: list[tuple[Any, int]] = [(document, 1)]
-    while waiting:
-        value, depth = waiting.pop()
-        if depth > MAX_DEPTH:
-            raise invalid(f"The body is nested more than {MAX_DEPTH} deep.")
-        match value:
-            case str():
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
                 if not is_text(value):
                     raise invalid("NUL and half surrogate pairs are refused.")
-            case bool():
-                pass
-            case int():
-                if abs(value) > MAX_INT:
+            elif kind is int:
+                if not -MAX_INT <= value <= MAX_INT:
                     raise invalid(f"Integers are from -{MAX_INT} to {MAX_INT}.")
-            case float():
+            elif kind is float:
                 if not math.isfinite(value):
                     raise invalid("Numbers must be finite.")
-            case Mapping():
-                waiting += [(each, depth) for each in value]
-                waiting += [(each, depth + 1) for each in value.values()]
-            case list():
-                waiting += [(each, depth + 1) for each in value]
+            elif kind is dict:
+                inner.extend(value)
+                inner.extend(value.values())
+            elif kind is list:
+                inner.extend(value)
+        if not inner:
+            return
+        level = inner
+    raise invalid(f"The body is nested more than {MAX_DEPTH} deep.")
 
 
 def _required(kind: type | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from entendre.web.api import (
+    accounts,
+    audit,
     brands,
     changes,
     commands,
@@ -14,6 +16,7 @@ from entendre.web.api import (
     lists,
     members,
     notes,
+    oauth,
     partnerships,
     products,
     routines,
@@ -36,6 +39,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *routines.OPERATIONS,
     *consent.OPERATIONS,
     *export.OPERATIONS,
+    *accounts.OPERATIONS,
+    *oauth.OPERATIONS,
+    *audit.OPERATIONS,
     *description.OPERATIONS,
     *commands.OPERATIONS,
     *telemetry.OPERATIONS,

@@ -10,11 +10,13 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from entendre.core.attempts import Attempts
 from entendre.core.clock import Clock
 from entendre.core.roles import Place, Role
 from entendre.fleet.access import Principal
 from entendre.ports.access import BrandKeys, KeyRecord
 from entendre.ports.accounts import Accounts, Grants
+from entendre.ports.audit import AuditLog
 from entendre.ports.brands import Brands, Partnerships, Products, Staff
 from entendre.ports.changes import ChangeFeed
 from entendre.ports.commands import CommandDesk, CommandInbox, CommandJobDesk
@@ -91,6 +93,9 @@ class ApiServices:
     retention: Retention | None = None
     export: Export | None = None
     erasure: Erasure | None = None
+    sign_up: str = "closed"
+    sign_ups: Attempts | None = None
+    audit: AuditLog | None = None
 
 
 API: web.AppKey[ApiServices] = web.AppKey("api", ApiServices)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from entendre.clients.api.transport import Transport
 
 if TYPE_CHECKING:
+    from entendre.clients.api.groups.accounts import Accounts
+    from entendre.clients.api.groups.audit import Audit
     from entendre.clients.api.groups.brands import Brands
     from entendre.clients.api.groups.changes import Changes
     from entendre.clients.api.groups.commands import Commands
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.description import Description
     from entendre.clients.api.groups.homes import Homes
     from entendre.clients.api.groups.households import Households
+    from entendre.clients.api.groups.me import Me
     from entendre.clients.api.groups.members import Members
     from entendre.clients.api.groups.notes import Notes
+    from entendre.clients.api.groups.oauth import Oauth
     from entendre.clients.api.groups.partnerships import Partnerships
     from entendre.clients.api.groups.privacy import Privacy
     from entendre.clients.api.groups.products import Products
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.webhooks import Webhooks
 
 NAMES = (
+    "accounts",
+    "audit",
     "brands",
     "changes",
     "commands",
@@ -33,8 +39,10 @@ NAMES = (
     "description",
     "homes",
     "households",
+    "me",
     "members",
     "notes",
+    "oauth",
     "partnerships",
     "privacy",
     "products",
@@ -50,6 +58,20 @@ class Groups:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """The operations of accounts."""
+        from entendre.clients.api.groups.accounts import Accounts
+
+        return Accounts(self._transport)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The operations of audit."""
+        from entendre.clients.api.groups.audit import Audit
+
+        return Audit(self._transport)
 
     @cached_property
     def brands(self) -> Brands:
@@ -101,6 +123,13 @@ class Groups:
         return Households(self._transport)
 
     @cached_property
+    def me(self) -> Me:
+        """The operations of me."""
+        from entendre.clients.api.groups.me import Me
+
+        return Me(self._transport)
+
+    @cached_property
     def members(self) -> Members:
         """The operations of members."""
         from entendre.clients.api.groups.members import Members
@@ -113,6 +142,13 @@ class Groups:
         from entendre.clients.api.groups.notes import Notes
 
         return Notes(self._transport)
+
+    @cached_property
+    def oauth(self) -> Oauth:
+        """The operations of oauth."""
+        from entendre.clients.api.groups.oauth import Oauth
+
+        return Oauth(self._transport)
 
     @cached_property
     def partnerships(self) -> Partnerships:
