@@ -80,7 +80,7 @@ async def test_a_server_that_stays_away_is_an_error_that_says_so(
     monkeypatch.setattr(databases, "PATIENCE_S", 0.1)
     server.kill()
     for call in (database.write(insert("a")), database.read(count)):
-        with pytest.raises(StoreError, match="") as refused:
+        with pytest.raises(StoreError) as refused:
             await call
         assert refused.value.retryable
         assert "reached" in refused.value.public_message

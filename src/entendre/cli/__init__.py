@@ -41,6 +41,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("product", "entendre.cli.fleet.product", "what a brand sells: speakers and laptops by model"),
     Command("household", "entendre.cli.fleet.household", "homes: their people, rooms and devices; export, erasure"),
     Command("api", "entendre.cli.fleet.api", "call any operation of a running server's API"),
+    Command("backup", "entendre.cli.backup", "write everything into one file, while the server runs"),
+    Command("restore", "entendre.cli.restore", "fill a database from a backup"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
     Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),
 )

@@ -224,6 +224,11 @@ class Settings:
         return self.server.database or self.database_file
 
     @property
+    def artifacts_dir(self) -> Path:
+        """Where firmware and software that was uploaded is kept."""
+        return self.server.data_dir / "artifacts"
+
+    @property
     def models_dir(self) -> Path:
         """Where models are looked for and put."""
         return self.speech.models_dir or self.server.data_dir / "models"

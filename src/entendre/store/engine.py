@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from entendre.core.errors import InvalidInputError, StoreError
 from entendre.store.connection import Connection
 from entendre.store.migrate import Migration
+from entendre.store.tables import TableShape
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -127,6 +129,22 @@ class Engine(Protocol):
 
     def reader(self) -> Session:
         """A session that reads. Raises: StoreError."""
+        ...
+
+    def tables(self, connection: Connection) -> tuple[TableShape, ...]:
+        """Every table, parents first."""
+        ...
+
+    def rebuilding(self, connection: Connection) -> AbstractContextManager[None]:
+        """Within it, and a transaction that writes, rows that are only ever added may go, and nothing is hurried."""
+        ...
+
+    def last_number(self, connection: Connection, table: str) -> int:
+        """The last number that the engine gave to a row of a table that counts."""
+        ...
+
+    def count_on_from(self, connection: Connection, table: str, number: int) -> None:
+        """Have the next row of a table that counts numbered higher than that."""
         ...
 
     def explained(self, error: BaseException) -> BaseException:

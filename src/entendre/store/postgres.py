@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +19,10 @@ from psycopg.adapt import Buffer, Dumper, Loader
 from psycopg.pq import TransactionStatus
 
 from entendre.core.errors import ConfigurationError, InvalidInputError, StoreError
+from entendre.store.connection import Connection
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
 from entendre.store.migrate import Migration, as_postgresql, packaged_migrations, still_to_apply, upgrade_failed
+from entendre.store.tables import Kind, TableShape, parents_first
 
 READERS = 4
 OLDEST_VERSION = 150_000
@@ -29,7 +31,7 @@ STATEMENT_TIMEOUT_S = 60
 """Bounds a statement of a write; one that reads, as an export does, may take `READ_TIMEOUT_S`."""
 READ_TIMEOUT_S = 300
 IDLE_TIMEOUT_S = 30
-"""How long a transaction may stand still: a process that was stopped lets go of the lock then."""
+"""How long a transaction that writes may stand still: a process that was stopped lets go of the lock then."""
 MIGRATION_TIMEOUT_S = 3_600
 MIGRATION_WAIT_S = 300
 SERVING_WAIT_S = 10.0
@@ -254,9 +256,31 @@ class PostgresEngine:
     def reader(self) -> Session:
         """As `Engine.reader`."""
         try:
-            return PostgresSession(self._connect(READ_TIMEOUT_S, BUSY_TIMEOUT_S), writes=False)
+            return PostgresSession(self._connect(READ_TIMEOUT_S, BUSY_TIMEOUT_S, READ_TIMEOUT_S), writes=False)
         except psycopg.Error as error:
             raise _unreachable(error) from error
+
+    def tables(self, connection: Connection) -> tuple[TableShape, ...]:
+        """As `Engine.tables`."""
+        return parents_first(_shape(*row) for row in connection.execute(_TABLES).fetchall())
+
+    @contextlib.contextmanager
+    def rebuilding(self, connection: Connection) -> Iterator[None]:
+        """As `Engine.rebuilding`."""
+        connection.execute("SET LOCAL statement_timeout = 0")
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        connection.execute("ALTER TABLE audit DISABLE TRIGGER USER")
+        yield
+        connection.execute("ALTER TABLE audit ENABLE TRIGGER USER")
+
+    def last_number(self, connection: Connection, table: str) -> int:
+        """As `Engine.last_number`."""
+        sql = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(?, 'seq')), 0)"
+        return int(connection.execute(sql, (table,)).fetchone()[0])
+
+    def count_on_from(self, connection: Connection, table: str, number: int) -> None:
+        """As `Engine.count_on_from`."""
+        connection.execute("SELECT setval(pg_get_serial_sequence(?, 'seq'), ?)", (table, max(number, 1)))
 
     def explained(self, error: BaseException) -> BaseException:
         """As `Engine.explained`. The message alone: its detail holds values of rows."""
@@ -267,7 +291,9 @@ class PostgresEngine:
             return refusal(error.sqlstate or type(error).__name__, error.diag.message_primary or error)
         return unclean_input(error) or error
 
-    def _connect(self, statement_timeout_s: float, lock_timeout_s: float) -> psycopg.Connection[Any]:
+    def _connect(
+        self, statement_timeout_s: float, lock_timeout_s: float, idle_timeout_s: float = IDLE_TIMEOUT_S
+    ) -> psycopg.Connection[Any]:
         given = psycopg.conninfo.conninfo_to_dict(self._url)
         options: dict[str, Any] = {name: value for name, value in _OPTIONS.items() if name not in given}
         raw = psycopg.connect(self._url, autocommit=True, cursor_factory=psycopg.RawCursor, **options)
@@ -277,7 +303,7 @@ class PostgresEngine:
         raw.execute(
             f"SET statement_timeout = {round(statement_timeout_s * 1000)};"
             f" SET lock_timeout = {round(lock_timeout_s * 1000)};"
-            f" SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_S * 1000};"
+            f" SET idle_in_transaction_session_timeout = {round(idle_timeout_s * 1000)};"
             " SET synchronous_commit = on"
         )
         return raw
@@ -319,6 +345,26 @@ def migrate_postgresql(raw: psycopg.Connection[Any], migrations: Sequence[Migrat
     finally:
         with contextlib.suppress(psycopg.Error):
             raw.execute(f"SELECT pg_advisory_unlock({LOCKS}, {MIGRATING})")
+
+
+_KINDS: dict[str, Kind] = {"bigint": "integer", "double precision": "real", "text": "text", "bytea": "blob"}
+_TABLES = """
+SELECT t.relname::text,
+    array(SELECT a.attname::text FROM pg_attribute a
+        WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+    array(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+        WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+    array(SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(attnum, place)
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum
+        WHERE i.indrelid = t.oid AND i.indisprimary ORDER BY k.place),
+    array(SELECT c.confrelid::regclass::text FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'f')
+FROM pg_class t WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::regnamespace
+    AND t.relname <> 'schema_number'
+"""
+
+
+def _shape(name: str, columns: list[str], kinds: list[str], key: list[str], parents: list[str]) -> TableShape:
+    return TableShape(name, tuple(columns), tuple(_KINDS[kind] for kind in kinds), tuple(key), frozenset(parents))
 
 
 @lru_cache(maxsize=2_000)

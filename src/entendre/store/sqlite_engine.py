@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from entendre.core.errors import StoreError
+from entendre.store.connection import Connection
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
 from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations
+from entendre.store.tables import Kind, TableShape, parents_first
 
 CHECKPOINT_TRIES = 5
 """Each waits `BUSY_TIMEOUT_S` for readers."""
@@ -144,6 +146,31 @@ class SqliteEngine:
         """As `Engine.reader`."""
         return self._session(writes=False)
 
+    def tables(self, connection: Connection) -> tuple[TableShape, ...]:
+        """As `Engine.tables`."""
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        return parents_first([_shape(connection, name) for (name,) in connection.execute(sql).fetchall()])
+
+    @contextlib.contextmanager
+    def rebuilding(self, connection: Connection) -> Iterator[None]:
+        """As `Engine.rebuilding`."""
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        yield
+        for _, sql in triggers:
+            connection.execute(sql)
+
+    def last_number(self, connection: Connection, table: str) -> int:
+        """As `Engine.last_number`."""
+        found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def count_on_from(self, connection: Connection, table: str, number: int) -> None:
+        """As `Engine.count_on_from`."""
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
+
     def explained(self, error: BaseException) -> BaseException:
         """As `Engine.explained`."""
         if isinstance(error, sqlite3.Error):
@@ -158,6 +185,22 @@ class SqliteEngine:
 
     def _unopened(self, error: Exception) -> StoreError:
         return StoreError("The database could not be opened.", detail=f"{self.path}: {error}")
+
+
+_KINDS: dict[str, Kind] = {"INTEGER": "integer", "REAL": "real", "TEXT": "text", "BLOB": "blob"}
+
+
+def _shape(connection: Connection, table: str) -> TableShape:
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    parents = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+    key = sorted((row[5], row[1]) for row in columns if row[5])
+    return TableShape(
+        table,
+        tuple(row[1] for row in columns),
+        tuple(_KINDS[row[2]] for row in columns),
+        tuple(name for _, name in key),
+        frozenset(row[2] for row in parents),
+    )
 
 
 def connect(path: Path) -> SqliteConnection:
