@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from entendre.app.voices import Voices
+from entendre.core.errors import EntendreError
 from entendre.core.home import HOME
 from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.stored import home_of
 from entendre.ports import MediaSource, Voice
 from entendre.ports.homes import StoredHome
+from entendre.ports.households import TurnRecord
 from entendre.session.arbiter import Arbiter
 from entendre.session.assistant import Assistant, Limits
 from entendre.session.households import Households
@@ -21,12 +25,15 @@ from entendre.skills.planner import Planner
 from entendre.speech.gated import GatedVad
 from entendre.speech.load import Speech, voice_for
 from entendre.store.homes import StoredHomes
+from entendre.store.people.history import HistoryStore
 from entendre.store.sqlite import SqliteStore
 from entendre.system import machine_zone, new_id
 
 if TYPE_CHECKING:
     from entendre.app.application import App
     from entendre.config import Settings
+
+log = logging.getLogger(__name__)
 
 
 def own_plan(settings: Settings) -> HouseholdPlan:
@@ -92,8 +99,21 @@ class _Engines:
             voice_named=self._voice_named,
             media=self._media(runtime),
             arbiter=Arbiter(self._app.clock.monotonic) if settings.home.one_answers else None,
+            remember=self._remember(runtime.id),
             limits=Limits(utterance_s=settings.limits.utterance_s),
         )
+
+    def _remember(self, household: str) -> Callable[[TurnRecord], Coroutine[Any, Any, None]]:
+        """What keeps a household's turns. A turn that can't be kept is lost: nothing was promised of it."""
+        history = HistoryStore(self._app.database, self._app.clock, self._settings.server.region)
+
+        async def remember(turn: TurnRecord) -> None:
+            try:
+                await history.record_turn(household, turn)
+            except EntendreError as error:
+                log.warning("a turn was not kept", extra={"household": household, "code": error.code})
+
+        return remember
 
     def _voice_named(self, name: str, language: str) -> Voice | None:
         return voice_for([each for each in self._speech.voices if each.name == name], language)

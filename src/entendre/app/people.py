@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entendre.app.tasks import running
 from entendre.cloud.retention import forget
 from entendre.core.clock import Clock
+from entendre.core.errors import EntendreError
+from entendre.core.home import HOME
 from entendre.ports.households import ErasedKind
 from entendre.store.database import Database
 from entendre.store.people.claims import ClaimStore
@@ -56,25 +59,63 @@ class People:
 async def open_people(app: App) -> People:
     """The stores, with erasures done that a restored backup undid. Raises: StoreError."""
     given: tuple[Database, Clock, str] = (app.database, app.clock, app.settings.server.region)
-
-    async def forget_sound(kind: ErasedKind, subject: str) -> None:
-        await app.speech.replies.clear()
-
+    changed = app.households.changed
+    households = HouseholdStore(*given, changed)
+    leaving = _Leaving(app, households)
+    folder = app.settings.server.data_dir
     people = People(
-        households=HouseholdStore(*given),
+        households=households,
         members=MemberStore(*given),
-        rooms=RoomStore(*given),
-        house_devices=ClaimStore(*given),
-        things=ThingStore(*given),
+        rooms=RoomStore(*given, changed),
+        house_devices=ClaimStore(*given, changed),
+        things=ThingStore(*given, changed),
         notes=NoteStore(*given),
-        routines=RoutineStore(*given),
+        routines=RoutineStore(*given, changed),
         history=HistoryStore(*given),
         consents=ConsentStore(*given),
         retention=RetentionStore(*given),
         export=ExportStore(*given),
-        erasure=ErasureStore(*given, folder=app.settings.server.data_dir, forget=(forget_sound,)),
+        erasure=ErasureStore(*given, folder, leave=[leaving.leave], forget=[leaving.forget_sound, leaving.begin_anew]),
     )
     await people.erasure.resume()
-    await people.households.ensure_home()
+    await households.ensure_home()
+    app.households.claim_code = _spoken_code(people.house_devices)
     await app.stack.enter_async_context(running(forget([people.retention], every_s=RETENTION_EVERY_S), "retention"))
     return people
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """What this process keeps of those who are erased, beside the database."""
+
+    app: App
+    households: HouseholdStore
+
+    async def leave(self, kind: ErasedKind, subject: str) -> None:
+        """End the conversations of a household."""
+        if kind == "household" and subject != HOME:
+            await self.app.households.changed(subject, "erased")
+
+    async def forget_sound(self, kind: ErasedKind, subject: str) -> None:
+        """Empty the cache of replies: which of them say something of whom can't be told."""
+        await self.app.speech.replies.clear()
+
+    async def begin_anew(self, kind: ErasedKind, subject: str) -> None:
+        """The server's own household is never without a row, and remembers nothing of the one before."""
+        if kind == "household" and subject == HOME:
+            own = self.app.households.own
+            own.lists.forget()
+            await own.lists.load()
+            await own.scheduler.reload()
+            await self.households.ensure_home()
+
+
+def _spoken_code(devices: ClaimStore) -> Callable[[str], Awaitable[str | None]]:
+    async def spoken_code(device: str) -> str | None:
+        try:
+            made = await devices.ask_code(device, spoken=True)
+        except EntendreError:
+            return None
+        return made.code.replace("-", "")
+
+    return spoken_code

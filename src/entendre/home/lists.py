@@ -61,6 +61,10 @@ class Lists:
             self._put(_List(row, items))
         self._show()
 
+    def forget(self) -> None:
+        """Forget what is remembered of the lists: the database has others now. `load` comes next."""
+        self._lists.clear()
+
     async def seed(self, lists: Iterable[ItemList]) -> None:
         """Make those lists of a home document that do not exist yet; existing ones stay as people left them."""
         missing = [each for each in lists if each.id not in self._lists]

@@ -15,6 +15,7 @@ from entendre.core.errors import EntendreError, OverloadedError, UnknownMediaErr
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript
+from entendre.ports.households import TurnRecord
 from entendre.session import api
 from entendre.session.arbiter import Candidate, Claim, Wake
 from entendre.session.assistant import Assistant
@@ -284,7 +285,16 @@ class Answering:
             await self._speak(turn, self._told(heard.understanding, turn.world, late))
         if turn.outcome is api.Outcome.ANSWERED:
             await self._tell_missed(turn)
+        self._remember(turn, heard, plan)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
+
+    def _remember(self, turn: Turn, heard: Heard, plan: Plan) -> None:
+        """Have the household's history take the turn, where it is kept."""
+        remember, language = self.assistant.remember, heard.transcript.language or self.profile.language
+        if remember is not None:
+            words = (heard.transcript.text, plan.reply, turn.outcome.value)
+            record = TurnRecord(self.profile.device, None, language, *words)
+            self.assistant.keeper.start(remember(record), "history")
 
     async def _tell_missed(self, turn: Turn) -> None:
         """After an answer, what rang while nobody could hear it."""

@@ -12,6 +12,7 @@ from entendre.core.clock import Clock
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import MediaSource, Recognizer, Vad, Voice, WakeWord
+from entendre.ports.households import TurnRecord
 from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.arbiter import Arbiter
 
@@ -178,6 +179,8 @@ class Assistant:
     """Lets one speaker of the home answer; without it each one that hears does."""
     media: MediaSource | None = None
     """Plays stations on speakers that are streamed to; without it only devices that fetch for themselves play."""
+    remember: Callable[[TurnRecord], Coroutine[Any, Any, object]] | None = None
+    """Keeps a turn that was answered, if the household keeps any; never in the way of a reply."""
     limits: Limits = field(default_factory=Limits)
     keeper: Keeper = field(default_factory=Keeper)
     announcing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -24,7 +24,7 @@ def homeless(assistant: Assistant, claim_code: ClaimCode | None = None) -> Assis
     nobody = Nobody(assistant.clock)
     planner = OnlyItsCode(assistant.planner, claim_code)
     shared = replace(assistant, planner=planner, household=nobody, announcer=nobody, keeper=Keeper())
-    return replace(shared, arbiter=None, media=None)
+    return replace(shared, arbiter=None, media=None, remember=None)
 
 
 class OnlyItsCode:

@@ -9,7 +9,8 @@ from entendre.core.actions import Action
 from entendre.core.errors import EntendreError
 from entendre.core.plan import DeviceView, Mentioned, Plan
 from entendre.core.understanding import Understanding
-from entendre.session.api import SessionEvent
+from entendre.ports.households import TurnRecord
+from entendre.session.api import Outcome, SessionEvent
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer
 
@@ -40,6 +41,10 @@ async def answer_text(
         return [*failed, *(await committer.effects(plan, **arguments)).failed]
 
     failed = await asyncio.shield(assistant.keeper.start(carry_out(), "text-turn"))
+    if assistant.remember is not None:
+        outcome = Outcome.NOT_UNDERSTOOD if plan.refusal else Outcome.ANSWERED
+        record = TurnRecord(device.id, None, language, text, plan.reply, outcome.value)
+        assistant.keeper.start(assistant.remember(record), "history")
     return Answer(understanding, plan, tuple(error.code for error in failed))
 
 

@@ -24,11 +24,6 @@ _FLEET = (
     "SELECT id, brand, kind, name, room, language, online, last_seen_at_s, version FROM fleet_devices"
     " WHERE region = ? AND household = ? AND state <> 'revoked'"
 )
-_BOUND = (
-    "SELECT d.id, 'home', 'speaker', d.name, d.room, d.language, 0, d.last_seen_at_s, d.version FROM devices d"
-    " WHERE d.region = ? AND d.household = ? AND d.revoked_at_s IS NULL AND NOT EXISTS"
-    " (SELECT 1 FROM fleet_devices f WHERE f.region = d.region AND f.id = d.id)"
-)
 FIELDS = ("name", "room", "language")
 
 
@@ -49,8 +44,7 @@ class ClaimStore(OfPeople):
         def work(connection: Connection) -> tuple[HouseDevice, ...]:
             at = self._at(connection, household)
             found = at.rows(f"{_FLEET} AND id > ? ORDER BY id LIMIT ?", after or "", limit)
-            found += at.rows(f"{_BOUND} AND d.id > ? ORDER BY d.id LIMIT ?", after or "", limit)
-            return tuple(_loaded(row) for row in sorted(found, key=lambda row: str(row[0]))[:limit])
+            return tuple(_loaded(row) for row in found)
 
         return await self._database.read(work)
 
@@ -140,7 +134,7 @@ class ClaimStore(OfPeople):
 
 def device_of(at: At, device: str) -> HouseDevice:
     """A device of the household. Raises: NotFoundError."""
-    found = at.row(f"{_FLEET} AND id = ?", device) or at.row(f"{_BOUND} AND d.id = ?", device)
+    found = at.row(f"{_FLEET} AND id = ?", device)
     if found is None:
         raise NotFoundError("There is no such device.")
     return _loaded(found)
@@ -179,7 +173,10 @@ def _bound(at: At, wanted: _Wanted) -> str | None:
     before = rows.of_hardware(found[1].kind, found[1].hardware)
     if before is not None and not _may_rebind(at, before.id):
         raise ConflictError("This device is in a household already.")
-    record = binding.bind(rows, digits, binding.Wanted("", wanted.room, None, at.by))
+    try:
+        record = binding.bind(rows, digits, binding.Wanted("", wanted.room, None, at.by))
+    except InvalidInputError:  # its text may name another household's device
+        raise ConflictError("This device can't be taken now. Whoever had it must let it go, or try again.") from None
     if record is None:
         return None
     for table in ("devices", "fleet_devices"):
@@ -223,8 +220,7 @@ def _checked(at: At, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _count(at: At) -> int:
-    fleet = at.row("SELECT count(*) FROM fleet_devices WHERE region = ? AND household = ?")
-    return int(fleet[0]) + len(at.rows(_BOUND))
+    return int(at.row("SELECT count(*) FROM fleet_devices WHERE region = ? AND household = ?")[0])
 
 
 def _loaded(row: Any) -> HouseDevice:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 ERASURES_FILE = "erasures.jsonl"
 """In the data folder, outside the database: what a backup that is restored must lose again."""
 Forget = Callable[[ErasedKind, str], Awaitable[None]]
-"""Told whose data is gone: what is kept of it in memory or in files of its own goes too."""
+"""Told whose data is about to go, or is gone: what is kept of it in memory or in files of its own goes too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,27 @@ class ErasureLine:
 
 
 class ErasureStore:
-    """Implements `ports.households.Erasure`. `forget`: caches and running households."""
+    """Implements `ports.households.Erasure`.
+
+    `leave` is called before: whoever still writes such data stops. `forget` afterwards: caches are emptied.
+    """
 
     def __init__(
-        self, database: Database, clock: Clock, region: str, folder: Path, forget: Sequence[Forget] = ()
+        self,
+        database: Database,
+        clock: Clock,
+        region: str,
+        folder: Path,
+        *,
+        leave: Sequence[Forget] = (),
+        forget: Sequence[Forget] = (),
     ) -> None:
         self._database = database
         self._clock = clock
         self._region = region
         self._file = folder / ERASURES_FILE
-        self._forget = list(forget)
+        self._leave = leave
+        self._forget = forget
 
     async def household(self, household: str, *, by: str) -> Erased:
         """Its members keep their accounts, its devices start anew. Raises: NotFoundError."""
@@ -79,25 +90,27 @@ class ErasureStore:
             raise NotFoundError(f"There is no such {kind}.")
         line = ErasureLine(new_id(), self._region, kind, subject, self._clock.wall(), by)
         await asyncio.to_thread(append_erasure, self._file, line)
+        await _call_all(self._leave, kind, subject)
         rows = 0
         while lot := await self._database.write(lambda of: erase_lot(of, self._region, kind, subject)):
             rows += lot
         rows += await self._database.write(lambda connection: _done(connection, line))
-        await self._forget_all(kind, subject)
+        await _call_all(self._forget, kind, subject)
         await self._database.scrub([table.name for table in TABLES if table.condition(kind) is not None])
         return Erased(line.id, kind, subject, line.at_s, rows)
-
-    async def _forget_all(self, kind: ErasedKind, subject: str) -> None:
-        """One cache that can't be emptied must not keep the others."""
-        for forget in self._forget:
-            try:
-                await forget(kind, subject)
-            except (EntendreError, OSError) as error:
-                log.error("a cache kept what was erased", extra={"reason": type(error).__name__})
 
     def _is_of(self, connection: Connection, brand: str, device: str) -> bool:
         sql = "SELECT 1 FROM fleet_devices WHERE region = ? AND brand = ? AND id = ?"
         return connection.execute(sql, (self._region, brand, device)).fetchone() is not None
+
+
+async def _call_all(hooks: Sequence[Forget], kind: ErasedKind, subject: str) -> None:
+    """One that fails must not keep the others from forgetting."""
+    for hook in hooks:
+        try:
+            await hook(kind, subject)
+        except (EntendreError, OSError) as error:
+            log.error("a cache kept what is erased", extra={"reason": type(error).__name__})
 
 
 def append_erasure(file: Path, line: ErasureLine) -> None:

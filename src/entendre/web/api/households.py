@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from entendre.core.errors import ForbiddenError, NotFoundError
+from entendre.core.home import HOME
 from entendre.fleet.access import Permission
 from entendre.fleet.households import MAX_NAME_CHARS, MAX_ROOM_NAMES
 from entendre.ports.households import Household, HouseRoom
@@ -17,8 +18,6 @@ from entendre.web.api.paging import Page, PageQuery, page_of
 from entendre.web.api.patches import after, given, person_of
 from entendre.web.api.services import needed
 
-OWN_BRAND = "home"
-"""The brand that a server has without having been given others."""
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
@@ -87,7 +86,7 @@ async def _create(call: Call) -> Reply:
 
 async def _brand(call: Call, named: str | None) -> str:
     if named is None:
-        return OWN_BRAND
+        return HOME
     found = await call.services.brand_named(named) if call.services.brand_named is not None else None
     if found is None:
         raise NotFoundError("There is no such brand.")
