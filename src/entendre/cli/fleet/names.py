@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_LOOKED_AT = 20_000
 SHOWN = 5
 HOME = "home"
+"""The id of the brand and of the household that every server has; it is meant where there is no other."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PART = re.compile(r"[0-9a-f-]{4,35}")
 
@@ -86,7 +87,7 @@ async def brand_of(client: Entendre, args: argparse.Namespace) -> str:
     if len(brands) == 1:
         return str(brands[0].id)
     if not brands:
-        raise InvalidInputError("There is no brand yet: entendre brand create NAME")
+        return HOME
     names = ", ".join(each.name for each in brands[:SHOWN])
     raise InvalidInputError(f"There are several brands ({names}): name one with --brand or ENTENDRE_BRAND.")
 
@@ -113,14 +114,18 @@ async def household_of(client: Entendre, args: argparse.Namespace) -> str:
     word = args.household or os.environ.get("ENTENDRE_HOUSEHOLD")
     if word:
         return await id_of(word, "household", households(client), lambda each: (each.name,))
-    known = []
+    known, home = [], False
     async for each in households(client):
-        if each.id != HOME:
+        if each.id == HOME:
+            home = True
+        else:
             known.append(each)
         if len(known) > SHOWN:
             break
     if len(known) == 1:
         return str(known[0].id)
+    if not known and home:
+        return HOME
     if not known:
         raise InvalidInputError("There is no household yet: entendre household create NAME")
     names = ", ".join(each.name for each in known[:SHOWN])

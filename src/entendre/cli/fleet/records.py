@@ -60,6 +60,8 @@ def _says(value: Any) -> bool:
 
 def label(name: str) -> str:
     """A field's name in words."""
+    if name == "at_s":
+        return "when"
     for unit in ("_at_s", "_bytes", "_s"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")
@@ -72,7 +74,7 @@ def shown(name: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case int() | float() if name.endswith("_at_s"):
+        case int() | float() if name.endswith("_at_s") or name == "at_s":
             return moment(float(value))
         case int() | float() if name.endswith("_bytes"):
             return size(value)
