@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from entendre.app.releases import ReleaseParts, open_releases
 from entendre.app.tasks import running
 from entendre.cloud.changes import LiveChanges
 from entendre.cloud.command_jobs import CommandJobs
@@ -64,6 +65,7 @@ class FleetParts:
     telemetry: TelemetryDoor
     webhooks: WebhookDesk
     desk: DeviceDesk
+    releases: ReleaseParts
 
 
 async def open_parts(app: App) -> FleetParts:
@@ -84,6 +86,7 @@ async def open_parts(app: App) -> FleetParts:
         found = await registry.found(device)
         return None if found is None or found.state == "revoked" else found.brand
 
+    releases = await open_releases(app, registry, presence, links)
     commands = Commands(command_rows, links, feed, clock, brand_of=brand_of, new_id=new_id)
     links.on_attached(commands.delivery.came)
     door = TelemetryDoor(telemetry, clock, new_id=new_id)
@@ -103,7 +106,10 @@ async def open_parts(app: App) -> FleetParts:
         jobs=CommandJobs(command_rows, registry.ids, clock, new_id=new_id),
         telemetry=door,
         webhooks=WebhookDesk(webhook_rows, feed, poster, clock, new_id=new_id, to_private=to_private),
-        desk=DeviceDesk(twins, door, commands, presence, again=commands.delivery.came),
+        releases=releases,
+        desk=DeviceDesk(
+            twins, door, commands, releases.door, again=commands.delivery.came, releases=releases.door.exchange
+        ),
     )
     await _run(app, parts, watch, forget((telemetry, command_rows, changes)))
     return parts

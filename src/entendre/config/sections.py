@@ -58,6 +58,13 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """Devices of makers and what they are sent (docs/releases.md)."""
+
+    artifact_mb: int = _setting(512, "Largest file of a release, MB.")
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSettings:
     """What hears and speaks."""
 
@@ -204,6 +211,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     wyoming: WyomingSettings = field(default_factory=WyomingSettings)
@@ -243,6 +251,7 @@ SECTIONS: dict[str, Any] = {
     "server": ServerSettings,
     "keys": KeySettings,
     "api": ApiSettings,
+    "fleet": FleetSettings,
     "speech": SpeechSettings,
     "home": HomeSettings,
     "wyoming": WyomingSettings,

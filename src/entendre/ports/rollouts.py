@@ -171,6 +171,10 @@ class RolloutWork(Protocol):
         """Time out some devices, tidy up after aborted rollouts; whether there is more to do."""
         ...
 
+    async def sweep(self) -> None:
+        """Take devices off the lists that were revoked or forgotten since."""
+        ...
+
     async def offer_to(self, devices: Sequence[tuple[str, str]]) -> tuple[Offer, ...]:
         """Make offers to those of these devices (brand, id) that may have one; each is told of once."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,21 @@ class Releases:
         detail = {"name": name, "fingerprint": key_id(public_key)}
         self._record(connection, now_s, Act(by, "signing_key.added", str(row[0]), brand, detail=detail))
         return _key(row)
+
+    async def download_secret(self) -> bytes:
+        """What signs this region's download URLs: made once."""
+
+        def work(connection: Connection) -> bytes:
+            connection.execute(
+                "INSERT INTO download_keys (region, id, secret, created_at_s) VALUES (?, 'urls', ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (self._region, made, self._clock.wall()),
+            )
+            sql = "SELECT secret FROM download_keys WHERE region = ? AND id = 'urls'"
+            return bytes(connection.execute(sql, (self._region,)).fetchone()[0])
+
+        made = secrets.token_bytes(32)
+        return await self._database.write(work)
 
     # -- releases ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from entendre.web.api import (
     accounts,
+    artifacts,
     audit,
     brands,
     changes,
@@ -19,6 +20,8 @@ from entendre.web.api import (
     oauth,
     partnerships,
     products,
+    releases,
+    rollouts,
     routines,
     staff,
     telemetry,
@@ -47,4 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *telemetry.OPERATIONS,
     *changes.OPERATIONS,
     *webhooks.OPERATIONS,
+    *releases.OPERATIONS,
+    *artifacts.OPERATIONS,
+    *rollouts.OPERATIONS,
 )

@@ -34,7 +34,9 @@ from entendre.ports.households import (
     Rooms,
     Routines,
 )
+from entendre.ports.releases import ArtifactShelf, DownloadTokens, ReleaseBook
 from entendre.ports.requests import AnsweredRequests
+from entendre.ports.rollouts import DeviceReleases, RolloutBook
 from entendre.ports.telemetry import Telemetry
 from entendre.ports.webhooks import Webhooks
 from entendre.web.api.limits import Rates
@@ -79,6 +81,11 @@ class ApiServices:
     inbox: CommandInbox | None = None
     telemetry: Telemetry | None = None
     webhooks: Webhooks | None = None
+    releases: ReleaseBook | None = None
+    artifacts: ArtifactShelf | None = None
+    downloads: DownloadTokens | None = None
+    rollouts: RolloutBook | None = None
+    device_releases: DeviceReleases | None = None
     streams: Counter[str] = field(default_factory=Counter)
     """Open streams of changes by who reads them."""
     households: Households | None = None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.commands import Commands
     from entendre.clients.api.groups.consent import Consent
     from entendre.clients.api.groups.description import Description
+    from entendre.clients.api.groups.device import Device
     from entendre.clients.api.groups.homes import Homes
     from entendre.clients.api.groups.households import Households
     from entendre.clients.api.groups.me import Me
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.partnerships import Partnerships
     from entendre.clients.api.groups.privacy import Privacy
     from entendre.clients.api.groups.products import Products
+    from entendre.clients.api.groups.releases import Releases
+    from entendre.clients.api.groups.rollouts import Rollouts
     from entendre.clients.api.groups.routines import Routines
     from entendre.clients.api.groups.staff import Staff
     from entendre.clients.api.groups.telemetry import Telemetry
@@ -37,6 +40,7 @@ NAMES = (
     "commands",
     "consent",
     "description",
+    "device",
     "homes",
     "households",
     "me",
@@ -46,6 +50,8 @@ NAMES = (
     "partnerships",
     "privacy",
     "products",
+    "releases",
+    "rollouts",
     "routines",
     "staff",
     "telemetry",
@@ -109,6 +115,13 @@ class Groups:
         return Description(self._transport)
 
     @cached_property
+    def device(self) -> Device:
+        """The operations of device."""
+        from entendre.clients.api.groups.device import Device
+
+        return Device(self._transport)
+
+    @cached_property
     def homes(self) -> Homes:
         """The operations of homes."""
         from entendre.clients.api.groups.homes import Homes
@@ -170,6 +183,20 @@ class Groups:
         from entendre.clients.api.groups.products import Products
 
         return Products(self._transport)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The operations of releases."""
+        from entendre.clients.api.groups.releases import Releases
+
+        return Releases(self._transport)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """The operations of rollouts."""
+        from entendre.clients.api.groups.rollouts import Rollouts
+
+        return Rollouts(self._transport)
 
     @cached_property
     def routines(self) -> Routines:
