@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from entendre.core.attempts import Attempts
+from entendre.core.errors import UnauthorizedError
 from entendre.core.roles import Role
 from entendre.fleet.access import Permission
 from entendre.fleet.oauth import MAX_URI_CHARS
@@ -165,9 +166,11 @@ async def _change_me(call: Call) -> Reply:
 
 
 async def _change_password(call: Call) -> Reply:
-    await needed(call.services.accounts).change_password(
-        call.principal.id, call.body.old, call.body.new, address=call.address
-    )
+    accounts, body = needed(call.services.accounts), call.body
+    try:
+        await accounts.change_password(call.principal.id, body.old, body.new, address=call.address)
+    except UnauthorizedError:  # the token is right: programs that read 401 would renew it and try again
+        raise Fault(403, "forbidden", "The old password is wrong.", "old") from None
     return Reply()
 
 
