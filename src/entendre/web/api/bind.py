@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from aiohttp import hdrs, web
@@ -17,6 +18,7 @@ ROOT = "/api/v1"
 def bind(app: web.Application, services: ApiServices, operations: Iterable[Operation]) -> None:
     """Add the operations below `/api/v1`. GET answers HEAD too, and OPTIONS says what a path allows."""
     app[API] = services
+    app.on_shutdown.append(_end_endless)
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
@@ -31,6 +33,13 @@ def bind(app: web.Application, services: ApiServices, operations: Iterable[Opera
                 resource.add_route(hdrs.METH_HEAD, handler)
                 methods.append(hdrs.METH_HEAD)
         resource.add_route(hdrs.METH_OPTIONS, _options([*methods, hdrs.METH_OPTIONS]))
+
+
+async def _end_endless(app: web.Application) -> None:
+    endless = tuple(app[API].endless)
+    for task in endless:
+        task.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
 
 
 def is_api(path: str) -> bool:

@@ -91,6 +91,8 @@ async def _stream(
     if streams[reader] >= MAX_STREAMS:
         raise Fault(429, "throttled", f"{MAX_STREAMS} streams are open.", headers={"Retry-After": "30"})
     streams[reader] += 1
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    call.services.endless.add(task)
     try:
         response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-store"})
         await response.prepare(call.request)
@@ -100,6 +102,7 @@ async def _stream(
         await response.write_eof()
         return response
     finally:
+        call.services.endless.discard(task)
         streams[reader] -= 1
         if not streams[reader]:
             del streams[reader]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -212,7 +213,12 @@ async def _cancel_job(call: Call) -> Reply:
 
 async def _waiting(call: Call) -> Reply:
     inbox, query = needed(call.services.inbox), call.query
-    records = await inbox.waiting(call.principal.id, wait_s=query.wait_s, again=query.again)
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    call.services.endless.add(task)
+    try:
+        records = await inbox.waiting(call.principal.id, wait_s=query.wait_s, again=query.again)
+    finally:
+        call.services.endless.discard(task)
     return Reply(WaitingCommands(tuple(_as_waiting(each) for each in records)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class ApiServices:
     device_releases: DeviceReleases | None = None
     streams: Counter[str] = field(default_factory=Counter)
     """Open streams of changes by who reads them."""
+    endless: set[asyncio.Task[object]] = field(default_factory=set)
+    """Requests that are answered for as long as their readers like; a server that stops ends them."""
     households: Households | None = None
     members: Members | None = None
     rooms: Rooms | None = None
