@@ -32,16 +32,17 @@ class TelemetryDoor:
         rules.checked_batch(len(messages), bodies)
         self._allow(device, len(messages))
         now_s = self._clock.wall()
+        own = self._new_id()
         rows = [
             TelemetryRow(
                 device=device,
-                id=rules.checked_id(each.id) if each.id is not None else self._new_id(),
+                id=rules.checked_id(each.id) if each.id is not None else f"{own}.{number}",
                 brand=brand,
                 at_s=rules.time_of(each.at_s, now_s),
                 received_at_s=now_s,
                 body=body,
             )
-            for each, body in zip(messages, bodies, strict=True)
+            for number, (each, body) in enumerate(zip(messages, bodies, strict=True))
         ]
         await self._store.add(rows)
         return len(rows)

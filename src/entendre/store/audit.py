@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,21 @@ class Act:
 
 def record(connection: Connection, region: str, now_s: float, act: Act) -> None:
     """Write an act into the log."""
-    detail = json.dumps(act.detail, ensure_ascii=False, sort_keys=True)
-    row = (new_id(), act.brand, act.household, act.actor, act.act, act.target, detail, now_s)
+    record_all(connection, region, now_s, [act])
+
+
+def record_all(connection: Connection, region: str, now_s: float, acts: Sequence[Act]) -> None:
+    """Write acts into the log, in order."""
+    if not acts:
+        return
+    last, rows = _last_hash(connection, region), []
+    for act in acts:
+        detail = json.dumps(act.detail, ensure_ascii=False, sort_keys=True)
+        row = (new_id(), act.brand, act.household, act.actor, act.act, act.target, detail, now_s)
+        last = _chained(last, row)
+        rows.append((region, *row, last))
     sql = f"INSERT INTO audit (region, {_COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    connection.execute(sql, (region, *row, _chained(_last_hash(connection, region), row)))
+    connection.executemany(sql, rows)
 
 
 def first_broken(connection: Connection, region: str) -> int | None:

@@ -11,6 +11,7 @@ COLUMNS = (
     "id, brand, device, name, payload, mode, state, created_at_s, created_by, expires_at_s, delivered_at_s,"
     " deliveries, finished_at_s, status, result, job, idempotency_key, version"
 )
+COLUMN_NAMES = ("region", *COLUMNS.split(", "))
 JOB_COLUMNS = (
     "id, brand, query, name, payload, ttl_s, state, reached, queued, refused, created_at_s, created_by,"
     " finished_at_s, version"

@@ -14,6 +14,7 @@ from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.feed import FeedEntry, announce
 from entendre.store.fleet.command_rows import (
+    COLUMN_NAMES,
     COLUMNS,
     INSERT,
     command_of,
@@ -197,13 +198,15 @@ class Commands:
         return ended
 
     def _note_all(self, connection: Connection, records: Sequence[CommandRecord]) -> Sequence[Exception | None]:
-        for record in records:
-            if found(connection, self._region, record.id) is None:
-                connection.execute(INSERT, values_of(self._region, record))
-                self._tell(connection, record, None)
-            else:
-                self._end(connection, record)
-            self._audit(connection, record, "command.called")
+        """Those with a key were kept before they were sent; the others are new."""
+        fresh = [each for each in records if each.idempotency_key is None]
+        connection.insert_many("commands", COLUMN_NAMES, [values_of(self._region, each) for each in fresh])
+        self._announce(connection, [(each, None) for each in fresh])
+        for each in records:
+            if each.idempotency_key is not None:
+                self._end(connection, each)
+        acts = [_act(each, "command.called") for each in records]
+        audit.record_all(connection, self._region, self._clock.wall(), acts)
         return [None] * len(records)
 
     def _end(self, connection: Connection, ended: CommandRecord) -> None:
@@ -217,17 +220,29 @@ class Commands:
         self._tell(connection, ended, household)
 
     def _tell(self, connection: Connection, record: CommandRecord, household: str | None) -> None:
-        data = {"device": record.device, "name": record.name, "mode": record.mode, "status": record.status}
-        entry = FeedEntry(record.brand, "command", record.id, record.state, household, record.version, data)
-        announce(connection, self._region, self._clock.wall(), [entry])
+        self._announce(connection, [(record, household)])
+
+    def _announce(self, connection: Connection, told: Sequence[tuple[CommandRecord, str | None]]) -> None:
+        entries = [
+            FeedEntry(each.brand, "command", each.id, each.state, household, each.version, _told_of(each))
+            for each, household in told
+        ]
+        announce(connection, self._region, self._clock.wall(), entries)
 
     def _audit(self, connection: Connection, record: CommandRecord, act: str) -> None:
-        detail = {"device": record.device, "name": record.name}
-        entry = audit.Act(record.created_by, act, record.id, record.brand, detail=detail)
-        audit.record(connection, self._region, self._clock.wall(), entry)
+        audit.record(connection, self._region, self._clock.wall(), _act(record, act))
 
     def _of(self, connection: Connection, brand: str, device: str, command: str) -> CommandRecord:
         record = found(connection, self._region, command)
         if record is None or record.brand != brand or record.device != device:
             raise NotFoundError(NO_COMMAND)
         return record
+
+
+def _told_of(record: CommandRecord) -> dict[str, object]:
+    return {"device": record.device, "name": record.name, "mode": record.mode, "status": record.status}
+
+
+def _act(record: CommandRecord, act: str) -> audit.Act:
+    detail = {"device": record.device, "name": record.name}
+    return audit.Act(record.created_by, act, record.id, record.brand, detail=detail)
