@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from entendre.app.enrolment import open_enrolment
 from entendre.app.people import open_people
 from entendre.core.errors import ConfigurationError
 from entendre.fleet.access import Principal
@@ -48,6 +49,9 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         rates=Rates(limits.requests_per_s, limits.burst, clock.monotonic) if limits.requests_per_s > 0 else None,
         requests=Requests(database, clock, region),
         device_login=app.fleet.tokens.device_login,
+        fleet_devices=app.fleet.registry,
+        device_tokens=app.fleet.tokens,
+        twins=app.fleet.twins,
         changes=app.fleet.feed,
         commands=app.fleet.commands,
         command_jobs=app.fleet.jobs,
@@ -73,6 +77,7 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         sign_up=_sign_up(limits.sign_up),
         audit=AuditReader(database, region),
         trusted_proxies=_networks(settings.server.trusted_proxies),
+        **open_enrolment(app),
     )
 
 

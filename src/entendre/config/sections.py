@@ -59,9 +59,17 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class FleetSettings:
-    """Devices of makers and what they are sent (docs/releases.md)."""
+    """Devices of makers (docs/fleet.md), and what they are sent (docs/releases.md)."""
 
     artifact_mb: int = _setting(512, "Largest file of a release, MB.")
+    regions: tuple[str, ...] = _setting(
+        (), "Other regions and how devices reach them, each `name=https://…`; devices of a country are sent to theirs."
+    )
+    directory_key: str = _setting(
+        "",
+        "Key of the directory's hashes, the same in every region; empty makes one for this region alone.",
+        secret=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

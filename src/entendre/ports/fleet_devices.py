@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -141,13 +141,6 @@ class DeviceCredentials(Protocol):
         """The device that a token belongs to; None if it is malformed, unknown, over or revoked.
 
         At most 2 s behind a revocation by another process.
-        """
-        ...
-
-    def watch(self, device: str, ended: Callable[[], None]) -> Callable[[], None]:
-        """Call `ended` once, within 2 s, when a device is revoked or forgotten; returns how to stop.
-
-        Watch at once after `login`, for as long as the connection is open.
         """
         ...
 

@@ -70,7 +70,7 @@ async def body_of(request: web.Request, operation: Operation) -> tuple[Any, byte
     if not operation.takes_json:
         return None, b""
     data = await _read(request, operation.max_body_bytes) if request.body_exists else b""
-    if not data and not _required(operation.body):
+    if not data and not operation.needs_body:
         return msgspec.convert({}, operation.body), data
     if request.content_type != operation.accepts:
         raise Fault(415, "unsupported_media_type", f"Send Content-Type: {operation.accepts}.")
@@ -170,10 +170,6 @@ def check_document(document: Any) -> None:
             return
         level = inner
     raise invalid(f"The body is nested more than {MAX_DEPTH} deep.")
-
-
-def _required(kind: type | None) -> bool:
-    return kind is None or any(field.required for field in msgspec.structs.fields(kind))
 
 
 def _shown(name: str) -> str:

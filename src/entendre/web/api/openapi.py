@@ -145,8 +145,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         shown["x-permission"] = operation.permission.value
     if operation.body is not None or operation.accepts != JSON:
         kind = {"type": "string", "format": "binary"} if operation.body is None else schemas.of(operation.body)
-        required = operation.body is None or any(each.required for each in msgspec.structs.fields(operation.body))
-        shown["requestBody"] = {"required": required, "content": {operation.accepts: {"schema": kind}}}
+        shown["requestBody"] = {"required": operation.needs_body, "content": {operation.accepts: {"schema": kind}}}
     return shown
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from entendre.fleet.access import Permission
@@ -21,11 +23,12 @@ Handler = Callable[[Call], Awaitable[Reply | web.StreamResponse]]
 class Operation:
     """One method of one path below `/api/v1`.
 
-    `body`, `query`: msgspec Structs that forbid unknown fields; `reply`: the type of the answer, None for an empty one
-    (status 204). `errors`: codes beyond those that every operation of its kind may answer. An `idempotent` one accepts
-    an Idempotency-Key and must not answer secrets, because answers are kept. With `etag` GET answers an ETag, and the
-    others honour If-Match. A body of another type than JSON is left unread to the handler (`accepts`); an answer of
-    another type is the handler's own response (`produces`). `error_body`: of 400 and 401, where a standard has its own.
+    `body`, `query`: msgspec Structs that forbid unknown fields, or a body that is any object (`dict[str, Any]`);
+    `reply`: the type of the answer, None for an empty one (status 204). `errors`: codes beyond those that every
+    operation of its kind may answer. An `idempotent` one accepts an Idempotency-Key and must not answer secrets,
+    because answers are kept. With `etag` GET answers an ETag, and the others honour If-Match. A body of another type
+    than JSON is left unread to the handler (`accepts`); an answer of another type is the handler's own response
+    (`produces`). `error_body`: of 400 and 401, where a standard has its own.
     """
 
     method: str
@@ -35,7 +38,7 @@ class Operation:
     tag: str
     permission: Permission | None
     handler: Handler
-    body: type | None = None
+    body: Any = None
     query: type | None = None
     reply: object | None = None
     status: int = 200
@@ -51,6 +54,13 @@ class Operation:
     def success(self) -> int:
         """The status of a success."""
         return 204 if self.reply is None and self.produces == JSON and self.status == 200 else self.status
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a request without a body is refused."""
+        if self.body is None or not isinstance(self.body, type) or not issubclass(self.body, msgspec.Struct):
+            return True
+        return any(field.required for field in msgspec.structs.fields(self.body))
 
     @property
     def takes_json(self) -> bool:

@@ -11,6 +11,8 @@ from entendre.web.api import (
     commands,
     consent,
     description,
+    devices,
+    enrolment,
     export,
     house_devices,
     households,
@@ -25,6 +27,7 @@ from entendre.web.api import (
     routines,
     staff,
     telemetry,
+    twins,
     webhooks,
 )
 from entendre.web.api.operation import Operation
@@ -34,6 +37,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *products.OPERATIONS,
     *partnerships.OPERATIONS,
     *staff.OPERATIONS,
+    *devices.OPERATIONS,
+    *twins.OPERATIONS,
+    *enrolment.OPERATIONS,
     *households.OPERATIONS,
     *members.OPERATIONS,
     *house_devices.OPERATIONS,

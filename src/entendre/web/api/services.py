@@ -21,6 +21,8 @@ from entendre.ports.audit import AuditLog
 from entendre.ports.brands import Brands, Partnerships, Products, Staff
 from entendre.ports.changes import ChangeFeed
 from entendre.ports.commands import CommandDesk, CommandInbox, CommandJobDesk
+from entendre.ports.fleet_devices import DeviceCredentials, Directory, Enrolment, FleetRegistry
+from entendre.ports.fleet_twins import Twins
 from entendre.ports.households import (
     Consents,
     Erasure,
@@ -74,6 +76,15 @@ class ApiServices:
     products: Products | None = None
     partnerships: Partnerships | None = None
     staff: Staff | None = None
+    fleet_devices: FleetRegistry | None = None
+    device_tokens: DeviceCredentials | None = None
+    twins: Twins | None = None
+    enrolment: Enrolment | None = None
+    directory: Directory | None = None
+    region_endpoint: Callable[[str], str] | None = None
+    """How devices reach a region; empty where that is not known."""
+    provisioning_rates: tuple[Rates, Rates] | None = None
+    """How often an address, and a serial number, may try to enrol."""
     accounts: Accounts | None = None
     grants: Grants | None = None
     changes: ChangeFeed | None = None

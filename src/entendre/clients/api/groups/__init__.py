@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.consent import Consent
     from entendre.clients.api.groups.description import Description
     from entendre.clients.api.groups.device import Device
+    from entendre.clients.api.groups.devices import Devices
+    from entendre.clients.api.groups.enrolment import Enrolment
     from entendre.clients.api.groups.homes import Homes
     from entendre.clients.api.groups.households import Households
     from entendre.clients.api.groups.me import Me
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from entendre.clients.api.groups.routines import Routines
     from entendre.clients.api.groups.staff import Staff
     from entendre.clients.api.groups.telemetry import Telemetry
+    from entendre.clients.api.groups.twins import Twins
     from entendre.clients.api.groups.webhooks import Webhooks
 
 NAMES = (
@@ -41,6 +44,8 @@ NAMES = (
     "consent",
     "description",
     "device",
+    "devices",
+    "enrolment",
     "homes",
     "households",
     "me",
@@ -55,6 +60,7 @@ NAMES = (
     "routines",
     "staff",
     "telemetry",
+    "twins",
     "webhooks",
 )
 
@@ -120,6 +126,20 @@ class Groups:
         from entendre.clients.api.groups.device import Device
 
         return Device(self._transport)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """The operations of devices."""
+        from entendre.clients.api.groups.devices import Devices
+
+        return Devices(self._transport)
+
+    @cached_property
+    def enrolment(self) -> Enrolment:
+        """The operations of enrolment."""
+        from entendre.clients.api.groups.enrolment import Enrolment
+
+        return Enrolment(self._transport)
 
     @cached_property
     def homes(self) -> Homes:
@@ -218,6 +238,13 @@ class Groups:
         from entendre.clients.api.groups.telemetry import Telemetry
 
         return Telemetry(self._transport)
+
+    @cached_property
+    def twins(self) -> Twins:
+        """The operations of twins."""
+        from entendre.clients.api.groups.twins import Twins
+
+        return Twins(self._transport)
 
     @cached_property
     def webhooks(self) -> Webhooks:
