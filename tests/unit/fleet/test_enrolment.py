@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +63,13 @@ def test_serials_and_countries_are_kept_clean() -> None:
             clean_serial(bad)
     with pytest.raises(InvalidInputError):
         clean_country("Brazil")
+
+
+def test_the_program_in_the_documentation_proves_a_device() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    program: dict[str, Any] = {}
+    exec(found[1], program)
+    proof = program["proof"](program["device_key"](KEY, "A-1"), "g", "A-1", "c")
+    assert proves(KEY, "g", "A-1", "c", base64.b64decode(proof))
