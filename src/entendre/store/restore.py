@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,6 @@ import msgspec
 
 from entendre.core.clock import Clock
 from entendre.core.errors import ConfigurationError, ConflictError, InvalidInputError, NewerDatabaseError, StoreError
-from entendre.ports.households import ErasedKind
 from entendre.store.archive import BLOCK_BYTES, Manifest, checked, parts_of
 from entendre.store.audit import Act, record
 from entendre.store.backup import Places, Progress
@@ -28,7 +26,8 @@ from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.engine import Session
 from entendre.store.migrate import packaged_migrations
-from entendre.store.people.erase import erase
+from entendre.store.people.erasure import ErasureLine, read_erasures, reapply
+from entendre.store.people.subjects import TABLES
 from entendre.store.sqlite_engine import SqliteEngine
 from entendre.store.tables import pages
 
@@ -37,27 +36,6 @@ TWIN_STEP = 2**32
 NUMBER_STEP = 2**32
 LOT_ROWS = 1_000
 BY = "cli"
-
-
-@dataclass(frozen=True, slots=True)
-class ErasureLine:
-    """One erasure, by ids alone."""
-
-    id: str
-    region: str
-    kind: ErasedKind
-    subject: str
-    at_s: float
-    by: str
-
-
-def read_erasures(file: Path) -> tuple[ErasureLine, ...]:
-    """Every erasure that was noted, oldest first. Blocks. Raises: StoreError for a damaged file."""
-    try:
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
-        return tuple(ErasureLine(**json.loads(each)) for each in text.splitlines() if each.endswith("}"))
-    except (OSError, ValueError, TypeError) as error:
-        raise StoreError("The list of erasures can't be read.", detail=f"{file}: {error}") from error
 
 
 Lots = Iterator[tuple[str, Sequence[str], list[Any]]]
@@ -97,6 +75,8 @@ async def restore(
         _put_artifacts(path, places.artifacts)
         filling = _Filling(database, path, manifest, staged, done, progress, clock.wall())
         rows, erased = await database.write(filling.work)
+    if erased:
+        await database.scrub([table.name for table in TABLES])
     return Restored(manifest, rows, erased)
 
 
@@ -172,7 +152,7 @@ class _Filling:
         for name, before in numbers.items():
             engine.count_on_from(connection, name, _following(connection, name, before))
         record(connection, self.manifest.region, self.now_s, self._act())
-        return rows, _erase_again(connection, lines)
+        return rows, reapply(connection, lines)
 
     def _act(self) -> Act:
         held = {"created_at_s": self.manifest.created_at_s, "schema": self.manifest.schema}
@@ -239,17 +219,6 @@ def _merged(noted: tuple[ErasureLine, ...], connection: Connection) -> tuple[Era
     sql = "SELECT id, region, kind, subject, at_s, by_whom FROM erasures"
     found = {line.id: line for line in (*(ErasureLine(*row) for row in connection.execute(sql)), *noted)}
     return tuple(sorted(found.values(), key=lambda line: (line.at_s, line.id)))
-
-
-def _erase_again(connection: Connection, lines: Sequence[ErasureLine]) -> int:
-    """Erase what the backup holds from before an erasure that it does not know of; how many were done."""
-    done = 0
-    for line in lines:
-        sql = "SELECT 1 FROM erasures WHERE region = ? AND id = ?"
-        if connection.execute(sql, (line.region, line.id)).fetchone() is None:
-            erase(connection, line.region, line.kind, line.subject, by=line.by, now_s=line.at_s, erasure=line.id)
-            done += 1
-    return done
 
 
 def _mark_missing(connection: Connection, missing: list[str]) -> None:
