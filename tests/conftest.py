@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from real_postgres import Databases, NoPostgresError, RealPostgres
+
+from entendre.bench.real_postgres import Databases, NoPostgresError, RealPostgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from real_postgres import NoPostgresError, RealPostgres
 
+from entendre.bench.real_postgres import NoPostgresError, RealPostgres
 from entendre.core.errors import ConfigurationError, StoreError
 from entendre.store import database as databases
 from entendre.store import open_database, postgres

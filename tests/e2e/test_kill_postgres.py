@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
-from real_postgres import NoPostgresError, RealPostgres
 
+from entendre.bench.real_postgres import NoPostgresError, RealPostgres
 from entendre.core.errors import StoreError
 from entendre.ports import ActionKey, Change, JobRow, OutboxEvent
 from entendre.store import SqliteStore, open_database

