@@ -11,7 +11,7 @@ from aiohttp import web
 
 from entendre.app.fleet import open_fleet
 from entendre.app.home import play_in_home, say_in_home
-from entendre.config import is_loopback
+from entendre.config import Settings, is_loopback
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
 from entendre.core.plan import DeviceView
@@ -35,7 +35,7 @@ async def start_web(app: App) -> int:
     realtime = RealtimeGateway(
         app.households,
         RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
-        may_stay=partial(_key_holds, app) if _needs_key(app) else None,
+        may_stay=partial(_key_holds, app) if needs_key(app.settings) else None,
     )
     services = _web_services(app, realtime)
     services.api = await open_fleet(app, require_key=services.require_key)
@@ -47,7 +47,7 @@ async def start_web(app: App) -> int:
 
 async def _bound(app: App, application: web.Application) -> tuple[web.AppRunner, int]:
     host, port = app.settings.server.host, app.settings.server.port
-    tls = _tls(app)
+    tls = tls_of(app.settings)
     try:
         return await listen(application, host, port, tls)
     except OSError as error:
@@ -57,9 +57,9 @@ async def _bound(app: App, application: web.Application) -> tuple[web.AppRunner,
         ) from error
 
 
-def _tls(app: App) -> ssl.SSLContext | None:
+def tls_of(settings: Settings) -> ssl.SSLContext | None:
     """What the server speaks TLS with; None for plain HTTP. Raises: ConfigurationError."""
-    server = app.settings.server
+    server = settings.server
     if (server.certificate is None) is not (server.certificate_key is None):
         raise ConfigurationError("server.certificate and server.certificate_key go together.")
     if server.certificate is None or server.certificate_key is None:
@@ -90,7 +90,7 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
         devices=app.devices,
         room_named=lambda name: room_named(app.rooms(), name),
         realtime=realtime,
-        require_key=_needs_key(app),
+        require_key=needs_key(app.settings),
         language=settings.server.language,
         models=models,
         voices=lambda: tuple(each.name for each in speech.voices),
@@ -100,10 +100,10 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
     )
 
 
-def _needs_key(app: App) -> bool:
-    """Behind a proxy, whoever reaches it comes from loopback."""
-    server = app.settings.server
-    return app.settings.keys.required or bool(server.trusted_proxies) or not is_loopback(server.host)
+def needs_key(settings: Settings) -> bool:
+    """Whether callers need a key. Behind a proxy, everybody comes from loopback."""
+    server = settings.server
+    return settings.keys.required or bool(server.trusted_proxies) or not is_loopback(server.host)
 
 
 async def _key_holds(app: App, request: web.Request) -> bool:

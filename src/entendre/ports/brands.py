@@ -169,6 +169,10 @@ class Brands(Protocol):
         """The assistant that devices of a brand's product have now. Raises: NotFoundError for an unknown brand."""
         ...
 
+    async def assistant_of_device(self, device: str) -> EffectiveAssistant:
+        """The assistant that one device has now. Raises: NotFoundError."""
+        ...
+
 
 class Products(Protocol):
     """The products of brands. `brand` is always an id: another brand's product does not exist."""

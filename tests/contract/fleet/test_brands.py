@@ -153,6 +153,9 @@ async def test_a_partner_lends_its_assistant_and_leaves(makers: Makers) -> None:
     assert (await makers.brands.assistant_of(acme, one)).brand == globex
     assert (await makers.brands.assistant_of(acme, two)).brand == acme
     assert [each.id for each in await makers.partnerships.lent_devices(globex)] == ["d1"]
+    assert [(await makers.brands.assistant_of_device(each)).lent for each in ("d1", "d2", "d3")] == [True, False, False]
+    with pytest.raises(NotFoundError):
+        await makers.brands.assistant_of_device("nobody")
     assert await makers.partnerships.lent_devices(acme) == ()
     for brand in (acme, globex):
         assert await makers.partnerships.partnerships(brand) == (lent,)

@@ -136,14 +136,17 @@ class BrandStore:
     async def assistant_of(self, brand: str, product: str) -> EffectiveAssistant:
         """The assistant that devices of a brand's product have now. Raises: NotFoundError for an unknown brand."""
 
+        return await self._database.read(lambda connection: _assistant(connection, self._region, brand, product))
+
+    async def assistant_of_device(self, device: str) -> EffectiveAssistant:
+        """The assistant that one device has now. Raises: NotFoundError."""
+        sql = "SELECT brand, product FROM fleet_devices WHERE region = ? AND id = ?"
+
         def work(connection: Connection) -> EffectiveAssistant:
-            partner = partner_of(connection, self._region, brand, product)
-            whose = brand if partner is None else partner
-            sql = "SELECT assistant FROM brands WHERE region = ? AND id = ?"
-            found = connection.execute(sql, (self._region, whose)).fetchone()
+            found = connection.execute(sql, (self._region, device)).fetchone()
             if found is None:
-                raise NotFoundError("There is no such brand.")
-            return EffectiveAssistant(whose, _profile_of(found[0]), lent=partner is not None)
+                raise NotFoundError("There is no such device.")
+            return _assistant(connection, self._region, found[0], found[1])
 
         return await self._database.read(work)
 
@@ -151,6 +154,16 @@ class BrandStore:
         now_s = self._clock.wall()
         record(connection, self._region, now_s, Act(by, f"brand.{done}", brand, brand=brand, detail=detail))
         announce(connection, self._region, now_s, [FeedEntry(brand, "brand", brand, done, version=version)])
+
+
+def _assistant(connection: Connection, region: str, brand: str, product: str) -> EffectiveAssistant:
+    partner = partner_of(connection, region, brand, product)
+    whose = brand if partner is None else partner
+    sql = "SELECT assistant FROM brands WHERE region = ? AND id = ?"
+    found = connection.execute(sql, (region, whose)).fetchone()
+    if found is None:
+        raise NotFoundError("There is no such brand.")
+    return EffectiveAssistant(whose, _profile_of(found[0]), lent=partner is not None)
 
 
 def _row(connection: Connection, region: str, named: str) -> Any:

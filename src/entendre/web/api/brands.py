@@ -85,6 +85,10 @@ async def _assistant(call: Call) -> Reply:
     return Reply(await needed(call.services.brands).assistant_of(call.path["brand"], product.id))
 
 
+async def _my_assistant(call: Call) -> Reply:
+    return Reply(await needed(call.services.brands).assistant_of_device(call.principal.id))
+
+
 _P = Permission
 _ONE = "/brands/{brand}"
 OPERATIONS = (
@@ -127,5 +131,12 @@ OPERATIONS = (
             _assistant,
         ),
         reply=EffectiveAssistant,
+    ),
+    Operation(
+        *("GET", "/device/assistant", "get_my_assistant", "Whose assistant this device has now.", "device"),
+        permission=_P.DEVICE_SELF,
+        handler=_my_assistant,
+        reply=EffectiveAssistant,
+        errors=("not_found",),
     ),
 )

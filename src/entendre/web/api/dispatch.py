@@ -19,8 +19,8 @@ from entendre.web.api.operation import JSON, Operation
 from entendre.web.api.services import API, ApiServices
 from entendre.web.faults import Fault, answer_of, fault_of
 
-_RETRYABLE = frozenset({401, 403, 408, 429})
-"""Answers that are not kept for an Idempotency-Key: the same request may do better later."""
+_NOT_FINAL = frozenset({401, 403, 408, 429})
+"""Refusals that are not kept for an Idempotency-Key: the same request may do better later."""
 
 
 def handler_of(operation: Operation) -> Handler:
@@ -76,14 +76,14 @@ async def _once(operation: Operation, call: Call, data: bytes) -> web.StreamResp
             raise Fault(409, "conflict", "The first request is under way. Try again.", headers={"Retry-After": "1"})
         return _json(known.status, known.body or "", {})
     try:
-        response = await _answer(operation, call)
+        response, final = await _answer(operation, call)
     except BaseException:
         await answered.forget(id)
         raise
-    if response.status >= 500 or response.status in _RETRYABLE or hdrs.RETRY_AFTER in response.headers:
-        await answered.forget(id)
-    else:
+    if final:
         await answered.finish(id, response.status, response.text or "")
+    else:
+        await answered.forget(id)
     return response
 
 
@@ -93,16 +93,18 @@ def _whose(call: Call) -> Whose:
     return Whose(call.path.get("household"), account, device or call.path.get("device"))
 
 
-async def _answer(operation: Operation, call: Call) -> web.Response:
+async def _answer(operation: Operation, call: Call) -> tuple[web.Response, bool]:
+    """The answer, and whether it is final: what may do better when it is sent again is not kept."""
     try:
         response = _response(call.request, operation, await operation.handler(call))
     except Fault as fault:
-        return answer_of(fault)
+        return answer_of(fault), fault.status < 500 and fault.status not in _NOT_FINAL
     except EntendreError as error:
-        return answer_of(fault_of(error))
+        answer = fault_of(error)
+        return answer_of(answer), not error.retryable and answer.status < 500 and answer.status not in _NOT_FINAL
     if not isinstance(response, web.Response):
         raise TypeError(f"{operation.name} streams its answer, so that it can't be kept")
-    return response
+    return response, True
 
 
 def _response(request: web.Request, operation: Operation, reply: Reply | web.StreamResponse) -> web.StreamResponse:

@@ -12,7 +12,7 @@ import pytest
 from apisite import ApiSite, serve_api
 from msgspec import Meta, Struct
 
-from entendre.core.errors import OfflineError, StaleError, StoreError
+from entendre.core.errors import AlreadyExistsError, OfflineError, StaleError, StoreError
 from entendre.fleet.access import Permission, Principal
 from entendre.ports import KeyRecord
 from entendre.web.api.call import Call, Reply
@@ -328,14 +328,16 @@ async def test_while_the_first_is_under_way_the_second_is_asked_to_wait(site: Ap
     assert things.made == ["a"]
 
 
-async def test_a_failure_of_ours_may_be_sent_again_and_a_refusal_is_kept(site: ApiSite, things: Things) -> None:
+async def test_what_may_do_better_is_sent_again_and_a_refusal_is_kept(site: ApiSite, things: Things) -> None:
     things.fail = StoreError("No disk.")
     assert (await make(site, "one"))[0] == 503
     things.fail = RuntimeError("a bug")
     assert (await make(site, "one"))[0] == 500
     things.fail = OfflineError("It is not there.")
+    assert (await make(site, "one"))[1]["error"]["code"] == "offline"
+    things.fail = AlreadyExistsError("It is there.")
     refused = await make(site, "two")
-    assert (refused[0], refused[1]["error"]["code"]) == (409, "offline")
+    assert (refused[0], refused[1]["error"]["code"]) == (409, "already_exists")
     things.fail = None
     assert (await make(site, "one"))[0] == 201
     assert (await make(site, "two"))[:2] == refused[:2]

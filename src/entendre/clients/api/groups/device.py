@@ -9,12 +9,14 @@ from msgspec import UNSET, UnsetType
 
 from entendre.clients.api.group import Group
 from entendre.clients.api.transport import Route
+from entendre.ports.brands import EffectiveAssistant
 from entendre.ports.fleet_twins import TwinChange
 from entendre.web.api.devices import DeviceToken, OwnDevice
 from entendre.web.api.rollouts import ReleaseAnswer
 from entendre.web.api.twins import OwnTwin
 
 ROUTES = {
+    "get_my_assistant": Route("get_my_assistant", "GET", "/device/assistant"),
     "get_own": Route("get_own_device", "GET", "/device"),
     "rotate_own_token": Route("rotate_own_token", "POST", "/device/token"),
     "get_own_twin": Route("get_own_twin", "GET", "/device/twin"),
@@ -27,6 +29,10 @@ ROUTES = {
 
 class Device(Group):
     """The operations of device."""
+
+    async def get_my_assistant(self) -> EffectiveAssistant:
+        """Whose assistant this device has now. Raises: ApiError."""
+        return await self._ask(ROUTES["get_my_assistant"], EffectiveAssistant, {})
 
     async def get_own(self) -> OwnDevice:
         """What a device may know of itself. Raises: ApiError."""
