@@ -109,6 +109,9 @@ class ClientBody(Struct, forbid_unknown_fields=True):
 async def _create(call: Call) -> Reply:
     if call.principal.kind != "operator":
         _let_sign_up(call)
+    directory = call.services.directory
+    if directory is not None:  # first: a login that lives in another region is not to have a second account
+        await directory.enter_login(call.body.login, call.services.region)
     by = call.principal.actor if call.principal.kind == "operator" else ""
     made = await needed(call.services.accounts).create(NewAccount(**msgspec.structs.asdict(call.body)), by=by)
     return Reply(made, etag=str(made.version))
@@ -221,7 +224,7 @@ OPERATIONS = (
         body=AccountBody,
         reply=AccountRecord,
         status=201,
-        errors=("unauthorized", "already_exists"),
+        errors=("unauthorized", "already_exists", "conflict"),
     ),
     Operation(
         *("GET", _ONE, "get_account", "An account, by id or login.", "accounts", _P.REGION_READ, _get),

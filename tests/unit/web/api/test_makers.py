@@ -13,7 +13,9 @@ from apisite import ApiSite, serve_makers
 
 from entendre.fleet.access import Permission
 from entendre.ports.accounts import NewAccount
+from entendre.store.fleet.directory import FleetDirectory
 from entendre.store.people.oauth import challenge_of
+from entendre.system import SystemClock
 from entendre.web.api.operation import Operation
 from entendre.web.api.routes import OPERATIONS
 
@@ -235,6 +237,16 @@ async def test_accounts_are_the_operators(makers: Makers) -> None:
     assert (await makers.ask("POST", f"{path}/password", {"password": "another password"}))[0] == 204
     assert (await makers.ask("POST", f"{path}/password", {"password": "short"}))[0] == 400
     assert (await makers.ask("PATCH", path, {"disabled": True}))[1]["disabled_at_s"] is not None
+
+
+async def test_a_login_lives_in_one_region(makers: Makers) -> None:
+    directory = FleetDirectory(makers.site.database, SystemClock(), "home")
+    makers.site.services.directory = directory
+    await directory.enter_login("carl@example.org", "eu")
+    status, answer, _ = await makers.ask("POST", "/accounts", {"login": "Carl@Example.org", "display_name": "Carl"})
+    assert (status, answer["error"]["code"]) == (409, "conflict")
+    assert (await makers.ask("POST", "/accounts", {"login": "dora", "display_name": "Dora"}))[0] == 201
+    assert await directory.home_of(await directory.login_hash("dora")) == "home"
 
 
 def test_every_permission_of_a_brand_has_an_operation_or_awaits_its_owner() -> None:
