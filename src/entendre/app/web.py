@@ -21,9 +21,9 @@ from entendre.gateways.realtime.settings import RealtimeSettings
 from entendre.home.rooms import room_named
 from entendre.ports import Recognizer, Voice
 from entendre.session.text import answer_text
-from entendre.web.guard import presented_key
 from entendre.web.server import build_app, listen
 from entendre.web.services import Question, WebServices
+from entendre.web.standing import may_stay, standing_of
 
 if TYPE_CHECKING:
     from entendre.app.application import App
@@ -35,7 +35,8 @@ async def start_web(app: App) -> int:
     realtime = RealtimeGateway(
         app.households,
         RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
-        may_stay=partial(_key_holds, app) if needs_key(app.settings) else None,
+        may_stay=may_stay,
+        standing_of=standing_of,
     )
     services = _web_services(app, realtime)
     services.api = await open_fleet(app, require_key=services.require_key)
@@ -89,6 +90,7 @@ def _web_services(app: App, realtime: RealtimeGateway) -> WebServices:
         verify_key=app.keys.verify,
         devices=app.devices,
         room_named=lambda name: room_named(app.rooms(), name),
+        homes=app.households.homes,
         realtime=realtime,
         require_key=needs_key(app.settings),
         language=settings.server.language,
@@ -106,19 +108,15 @@ def needs_key(settings: Settings) -> bool:
     return settings.keys.required or bool(server.trusted_proxies) or not is_loopback(server.host)
 
 
-async def _key_holds(app: App, request: web.Request) -> bool:
-    """Whether the key that a connection was opened with was not revoked since."""
-    return await app.keys.verify(presented_key(request) or "") is not None
-
-
 async def _ask(app: App, question: Question) -> Mapping[str, Any]:
     device = DeviceView(id=question.device, room=question.room)
-    answer = await answer_text(
-        app.assistant,
-        question.text,
-        device=device,
-        language=question.language,
-        act=question.act,
-        turn=question.turn,
-    )
+    async with app.households.using(question.household) as runtime:
+        answer = await answer_text(
+            runtime.assistant,
+            question.text,
+            device=device,
+            language=question.language,
+            act=question.act,
+            turn=question.turn,
+        )
     return {**document_of(answer.understanding, answer.plan), "failed": list(answer.failed)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from entendre.core.home import Room
+from entendre.core.roles import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Homes(Protocol):
 
         While nobody made a household beside the server's own, such a device belongs there.
         """
+        ...
+
+    async def places_of(self, account: str) -> Mapping[str, Place]:
+        """The households that a person is a member of now, and as what."""
         ...
 
     async def home(self, household: str) -> StoredHome | None:

@@ -31,6 +31,18 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a client's credentials speak for: a household, None for the server's own; or a device, which has its own.
+
+    `account`: of the person who is signed in.
+    """
+
+    household: str | None = None
+    device: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """What a gateway knows of its device when the conversation opens.
 
@@ -40,7 +52,7 @@ class DeviceProfile:
     otherwise `silence_s` of silence does. `tool_definitions` says more about some of `tools`. `replies_aloud`: replies
     have audio; otherwise their text is all the device wants. `voice` names the voice wanted, None the usual one.
     `proven`: its credentials show that it is this device, so its household is the one that took it home. `household`:
-    whose home other credentials speak for; None is this server's own.
+    whose home other credentials speak for; None is this server's own. `account`: of the person who is signed in.
     """
 
     device: str
@@ -63,6 +75,7 @@ class DeviceProfile:
     voice: str | None = None
     proven: bool = False
     household: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

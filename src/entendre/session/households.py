@@ -56,7 +56,7 @@ class Households:
         self.own = own
         self.claim_code: ClaimCode | None = None
         """Tells the code by which a device is taken home; it is asked of devices without a household."""
-        self._homes = homes
+        self.homes = homes
         self._clock = clock
         self._make = make
         self._plan_of = plan_of
@@ -167,7 +167,7 @@ class Households:
 
     async def look(self) -> None:
         """Do once what `run` does. Raises: StoreError."""
-        news = await self._homes.news(self._position, self._clock.wall() + AHEAD_S)
+        news = await self.homes.news(self._position, self._clock.wall() + AHEAD_S)
         self._position = news.position
         for device in news.devices & self._devices.keys():
             await self._check(device)
@@ -198,7 +198,7 @@ class Households:
             return profile.household
         while True:
             self._doubtful.discard(visit)
-            household = await self._homes.household_of(profile.device)
+            household = await self.homes.household_of(profile.device)
             if visit not in self._doubtful:
                 return household
 
@@ -222,7 +222,7 @@ class Households:
     async def _check(self, device: str) -> None:
         """End the visits of a device that is in another household now."""
         self._doubtful |= self._devices[device] - self._visits.keys()
-        household = await self._homes.household_of(device)
+        household = await self.homes.household_of(device)
         for visit in self._devices.get(device, ()):
             if visit in self._visits and self._visits[visit] != household:
                 log.info("a device has moved", extra={"device": device})
@@ -259,7 +259,7 @@ class Households:
 
     async def _opening(self, household: str) -> HouseholdRuntime | None:
         await self._make_room()
-        stored = await self._homes.home(household)
+        stored = await self.homes.home(household)
         if stored is None:
             raise NotFoundError("There is no such household.")
         runtime = self._make(self._plan_of(stored))
@@ -319,7 +319,7 @@ class Households:
 
     async def _refresh(self, household: str) -> None:
         """Take over a home that was changed; a household that is no more ends with its conversations."""
-        stored = await self._homes.home(household)
+        stored = await self.homes.home(household)
         runtime = self._open.get(household)
         if stored is None:
             self._leave(household)

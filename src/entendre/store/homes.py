@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from entendre.core.clock import Clock
 from entendre.core.errors import InvalidInputError, NotFoundError, StaleError
 from entendre.core.home import Names, Room
+from entendre.core.roles import Place
 from entendre.ports.homes import News, Position, StoredHome
 from entendre.store.audit import Act, record
 from entendre.store.connection import HOME, Connection
@@ -34,6 +36,19 @@ class StoredHomes:
     async def household_of(self, device: str) -> str | None:
         """The household of a device whose identity was proven; None for one that nobody has taken home."""
         return await self._database.read(lambda connection: self._household_of(connection, device))
+
+    async def places_of(self, account: str) -> Mapping[str, Place]:
+        """The households that a person is a member of now, and as what."""
+        sql = (
+            "SELECT household, role FROM members WHERE region = ? AND account = ?"
+            " AND (expires_at_s IS NULL OR expires_at_s > ?) ORDER BY joined_at_s"
+        )
+        now_s = self._clock.wall()
+
+        def work(connection: Connection) -> dict[str, Place]:
+            return dict(tuple(row) for row in connection.execute(sql, (self._region, account, now_s)))
+
+        return await self._database.read(work)
 
     async def home(self, household: str) -> StoredHome | None:
         """A household's home; None if there is no such household."""

@@ -10,6 +10,7 @@ from entendre.web.answers import MAX_NAME_CHARS, request_key
 from entendre.web.bodies import json_body, number, text_of
 from entendre.web.faults import Fault, invalid
 from entendre.web.services import SERVICES, SpokenNotice, WebServices
+from entendre.web.standing import household_of
 
 MAX_NOTICE_CHARS = 500
 """About a minute of speech; longer texts are no announcements."""
@@ -33,6 +34,7 @@ async def announce(request: web.Request) -> web.Response:
         urgent=_priority(body) == "urgent",
         within_s=number(body, "within_s", 1.0, MAX_WITHIN_S, DEFAULT_WITHIN_S),
         turn=f"announcement:{key}" if key is not None else None,
+        household=await household_of(request, body),
     )
     speakers = await services.announce(notice)
     if not speakers:

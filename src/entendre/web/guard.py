@@ -10,7 +10,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import ConfigurationError
+from entendre.fleet.access import Principal
 from entendre.ports import KeyRecord
+from entendre.web.api.authorise import ACCESS_TOKEN, DEVICE_TOKEN
 from entendre.web.api.bind import is_api
 from entendre.web.api.sign_in import PATHS as SIGN_IN_PATHS
 from entendre.web.faults import Fault, route_of
@@ -23,15 +25,13 @@ KEY_SUBPROTOCOL = "openai-insecure-api-key."
 MAX_KEY_CHARS = 256
 PRINCIPAL: web.RequestKey[object | None] = web.RequestKey("principal", object)
 """Where a request carries what its key stands for."""
+STATELESS = frozenset({"/v1/models", "/v1/audio/transcriptions", "/v1/audio/speech"})
+"""What touches nobody's home: the keys of brands may use it."""
+OPERATORS_ALONE = ("/v1/devices",)
+PERSONAL_TOKENS = (DEVICE_TOKEN, ACCESS_TOKEN)
 OPEN_PREFIXES = ("/static/",)
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"}) | SIGN_IN_PATHS
 """Served without a key: they tell nothing and change nothing, or ask for a password themselves."""
-
-STATELESS = frozenset({"/v1/models", "/v1/audio/transcriptions", "/v1/audio/speech"})
-"""What touches nobody's home: the keys of brands may use it."""
-OPERATORS_ALONE = ("/v1/devices", "/v1/announcements", "/v1/media", "/v1/ask")
-PERSONAL_TOKENS = ("entd_", "enta_")
-"""Tokens of devices and of people, which have `/api/v1` for what is theirs."""
 
 
 def check_bind(host: str, has_keys: bool) -> None:
@@ -65,7 +65,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(request.headers.get(hdrs.HOST, ""))
     check_origin(request)
     if request.path not in OPEN_PATHS and not request.path.startswith(OPEN_PREFIXES) and not is_api(request.path):
-        request[PRINCIPAL] = await _principal(request, services)
+        request[PRINCIPAL] = await principal_of(request, services)
         _require_operator(request, request[PRINCIPAL])
     return await handler(request)
 
@@ -121,23 +121,38 @@ def _host_name(host: str) -> str:
 
 
 def _require_operator(request: web.Request, principal: object | None) -> None:
-    """Keep what belongs to the home from keys of brands, and from tokens of devices and people. Raises: Fault."""
+    """Keep what belongs to the home from keys of brands, and devices from people and devices. Raises: Fault."""
     of_brand = isinstance(principal, KeyRecord) and principal.brand is not None
-    token = presented_key(request) or ""
-    personal = token.startswith(PERSONAL_TOKENS) and request.path.startswith(OPERATORS_ALONE)
+    personal = isinstance(principal, Principal) and request.path.startswith(OPERATORS_ALONE)
     if personal or (of_brand and request.path not in STATELESS):
         raise Fault(403, "forbidden", "This key may not do this.")
 
 
-async def _principal(request: web.Request, services: WebServices) -> object | None:
-    """What the request's key stands for. Where no key is needed any will do: SDKs insist on sending one."""
+async def principal_of(request: web.Request, services: WebServices) -> object | None:
+    """What the request's key stands for. Where no key is needed any will do: SDKs insist on sending one.
+
+    Tokens of people and devices are never just any key. Raises: Fault.
+    """
     key = presented_key(request)
+    if key is not None and key.startswith(PERSONAL_TOKENS):
+        return await _personal(key, services)
     principal = await services.verify_key(key) if key else None
     if principal is None and services.require_key:
         log.info("request without a valid key", extra={"route": route_of(request)})
         message = "The API key is unknown." if key else "This server needs an API key: Authorization: Bearer <key>."
         raise Fault(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
     return principal
+
+
+async def _personal(token: str, services: WebServices) -> Principal:
+    """The person or the device of a token. Raises: Fault."""
+    login = None
+    if services.api is not None:
+        login = services.api.device_login if token.startswith(DEVICE_TOKEN) else services.api.person_login
+    found = await login(token) if login is not None else None
+    if found is None:
+        raise Fault(401, "unauthorized", "The token is unknown or over.", headers={"WWW-Authenticate": "Bearer"})
+    return found
 
 
 def presented_key(request: web.Request) -> str | None:

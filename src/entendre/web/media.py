@@ -10,6 +10,7 @@ from entendre.web.answers import MAX_NAME_CHARS
 from entendre.web.bodies import json_body, text_of
 from entendre.web.faults import Fault, invalid
 from entendre.web.services import SERVICES, MediaRequest
+from entendre.web.standing import household_of
 
 COMMANDS = ("play", "pause", "resume", "stop")
 MAX_URL_CHARS = 2_000
@@ -27,6 +28,7 @@ async def control_media(request: web.Request) -> web.Response:
         url=text_of(body, "url", MAX_URL_CHARS, "") or None,
         room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
         device=text_of(body, "device", MAX_NAME_CHARS, "") or None,
+        household=await household_of(request, body),
     )
     if wanted.command == "play" and (wanted.station is None) == (wanted.url is None):
         raise invalid("Playing needs either station or url.", "station", "missing_required_parameter")

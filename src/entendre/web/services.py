@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from entendre.core.home import HOME
 from entendre.ports import DeviceBook, Recognizer, Voice
+from entendre.ports.homes import Homes
 from entendre.web.api.services import ApiServices
 
 MIB = 1024 * 1024
@@ -55,6 +57,7 @@ class Question:
     device: str = "web"
     act: bool = False
     turn: str | None = None
+    household: str = HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class SpokenNotice:
     urgent: bool = False
     within_s: float = 120.0
     turn: str | None = None
+    household: str = HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class MediaRequest:
     url: str | None = None
     room: str | None = None
     device: str | None = None
+    household: str = HOME
 
 
 Taken = Sequence[tuple[str, str | None]]
@@ -137,6 +142,8 @@ class WebServices:
     devices: DeviceBook | None = None
     room_named: Callable[[str], str] = str
     """The id of the room that goes by a name. Raises: InvalidInputError."""
+    homes: Homes | None = None
+    """Whose homes people and devices are in; without it there is the server's own alone."""
     realtime: SocketRoute | None = None
     require_key: bool = False
     language: str = "en"

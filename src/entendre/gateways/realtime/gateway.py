@@ -15,7 +15,7 @@ from entendre.core.errors import EntendreError
 from entendre.gateways.realtime.connection import Connection
 from entendre.gateways.realtime.profile import Caller
 from entendre.gateways.realtime.settings import SWEEP_S, RealtimeSettings
-from entendre.session.api import ConversationFactory
+from entendre.session.api import ConversationFactory, Standing
 from entendre.system import new_id
 from entendre.wire.realtime import MAX_EVENT_BYTES, Dialect, RealtimeCodec, SessionConfig
 
@@ -40,9 +40,14 @@ class RealtimeGateway:
         *,
         clock: Callable[[], float] = time.monotonic,
         may_stay: Callable[[web.Request], Awaitable[bool]] | None = None,
+        standing_of: Callable[[web.Request], Awaitable[Standing]] | None = None,
     ) -> None:
-        """`may_stay`: whether what let a client in still holds; asked every `SWEEP_S`."""
+        """`may_stay`: whether what let a client in still holds; asked every `SWEEP_S`.
+
+        `standing_of`: what its credentials speak for; without it, for the server's own household.
+        """
         self._may_stay = may_stay
+        self._standing_of = standing_of
         self._factory = factory
         self._settings = settings or RealtimeSettings()
         self._clock = clock
@@ -59,12 +64,13 @@ class RealtimeGateway:
         """Serve one client until it goes."""
         if len(self._connections) >= self._settings.max_connections:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "30"}, text="too many connections")
+        standing = await self._standing_of(request) if self._standing_of is not None else Standing()
         response = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_EVENT_BYTES, autoping=True, timeout=2.0
         )
         await response.prepare(request)
         _keep_alive(request)
-        connection = self._connection(request, response)
+        connection = self._connection(request, response, standing)
         self._connections.add(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
@@ -74,15 +80,16 @@ class RealtimeGateway:
             self._connections.discard(connection)
         return response
 
-    def _connection(self, request: web.Request, response: web.WebSocketResponse) -> Connection:
+    def _connection(self, request: web.Request, response: web.WebSocketResponse, standing: Standing) -> Connection:
         name = new_id().replace("-", "")[8:24]
         query = request.query
-        device = query.get("device", "")[:MAX_CALLER_CHARS]
+        device = standing.device or query.get("device", "")[:MAX_CALLER_CHARS]
         caller = Caller(
             device=device or f"realtime-{name}",
             room=query.get("room", "")[:MAX_CALLER_CHARS] or None,
             language=query.get("language", "")[:MAX_CALLER_CHARS] or None,
             named=bool(device),
+            standing=standing,
         )
         codec = RealtimeCodec(name, _dialect(request), self._default)
         return Connection(request, response, codec, caller, self._factory, self._settings, self._clock)

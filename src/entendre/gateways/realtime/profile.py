@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entendre.core.plan import ToolDefinition
 from entendre.gateways.realtime.settings import RealtimeSettings
-from entendre.session.api import DeviceProfile, ListenMode
+from entendre.session.api import DeviceProfile, ListenMode, Standing
 from entendre.wire.realtime import SessionConfig
 
 _EAGER_END = {"low": 1.6, "medium": 1.0, "auto": 1.0, "high": 0.7}
@@ -14,12 +14,16 @@ _EAGER_END = {"low": 1.6, "medium": 1.0, "auto": 1.0, "high": 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who connected: the device it says it is, and where. `named`: it said so, and can be rung on before it speaks."""
+    """Who connected: the device it says it is, and where. `named`: it said so, and can be rung on before it speaks.
+
+    `standing`: what its credentials speak for, whatever it says.
+    """
 
     device: str
     room: str | None = None
     language: str | None = None
     named: bool = False
+    standing: Standing = field(default_factory=Standing)
 
 
 def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings) -> DeviceProfile:
@@ -44,4 +48,7 @@ def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings
         ),
         replies_aloud=config.speaks,
         voice=None if config.voice == settings.voice else config.voice,
+        proven=caller.standing.device is not None,
+        household=caller.standing.household,
+        account=caller.standing.account,
     )
