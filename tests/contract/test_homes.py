@@ -113,6 +113,8 @@ async def test_news_are_of_devices_and_homes_that_changed_since(database: Databa
 
 async def test_due_are_households_with_jobs_or_rings(database: Database, homes: StoredHomes) -> None:
     clock = SystemClock()
+    for name in "abcdef":
+        await household(database, name)
     for name, due_s, snoozed_s in (("a", 100.0, None), ("b", None, 50.0), ("c", 5000.0, None), ("d", None, None)):
         store = SqliteStore(database, clock, "home", name)
         row = JobRow(f"job-{name}", "timer", "d", "en", 0.0, total_s=1, due_at_s=due_s, snoozed_until_s=snoozed_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entendre.core.errors import ConflictError, StoreError
+from entendre.core.errors import ConflictError, NotFoundError, StoreError
 from entendre.ports import (
     ActionKey,
     ActionRecord,
@@ -25,6 +25,10 @@ from entendre.store import SqliteStore
 from entendre.system import SystemClock, new_id
 
 Opener = Callable[..., Awaitable[Store]]
+HOUSEHOLD = (
+    "INSERT INTO households (region, id, brand, name, retention, created_at_s, created_by, version)"
+    " VALUES (?, ?, 'home', 'Next door', '{}', 0, 'test', 1) ON CONFLICT DO NOTHING"
+)
 
 
 @pytest.fixture
@@ -33,8 +37,11 @@ async def open_store(database_place: Path | str) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
     async def opener(region: str = "home", household: str = "home") -> Store:
-        opened.append(await SqliteStore.open(database_place, SystemClock(), region, household))
-        return opened[-1]
+        store = await SqliteStore.open(database_place, SystemClock(), region, household)
+        opened.append(store)
+        if household != "home":
+            await store.database.write(lambda connection: connection.execute(HOUSEHOLD, (region, household)).rowcount)
+        return store
 
     yield opener
     for store in opened:
@@ -213,6 +220,16 @@ async def test_closing_keeps_what_was_accepted_and_refuses_more(open_store: Open
     with pytest.raises(StoreError):
         await store.jobs()
     assert len(await (await open_store()).jobs()) == 40
+
+
+async def test_nothing_is_written_for_a_household_that_is_no_more(open_store: Opener) -> None:
+    store = await open_store(household="next door")
+    assert isinstance(store, SqliteStore)
+    await store.database.write(lambda connection: connection.execute("DELETE FROM households").rowcount)
+    with pytest.raises(NotFoundError):
+        await store.write(Change(jobs=(job(),)))
+    with pytest.raises(NotFoundError):
+        await store.begin_action(ActionKey("turn", 0), "{}")
 
 
 async def test_the_same_turn_of_two_households_is_two(open_store: Opener) -> None:

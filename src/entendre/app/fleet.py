@@ -70,6 +70,7 @@ async def open_fleet(app: App, *, require_key: bool) -> ApiServices:
         downloads=app.fleet.releases.downloads,
         rollouts=app.fleet.releases.rollouts,
         device_releases=app.fleet.releases.door,
+        homes=app.households.homes,
         **people.services(),
         accounts=AccountStore(database, clock, region),
         grants=grants,

@@ -118,5 +118,6 @@ async def _ask(app: App, question: Question) -> Mapping[str, Any]:
             language=question.language,
             act=question.act,
             turn=question.turn,
+            account=question.account,
         )
     return {**document_of(answer.understanding, answer.plan), "failed": list(answer.failed)}

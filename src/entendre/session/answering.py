@@ -293,7 +293,7 @@ class Answering:
         remember, language = self.assistant.remember, heard.transcript.language or self.profile.language
         if remember is not None:
             words = (heard.transcript.text, plan.reply, turn.outcome.value)
-            record = TurnRecord(self.profile.device, None, language, *words)
+            record = TurnRecord(self.profile.device, self.profile.account, language, *words)
             self.assistant.keeper.start(remember(record), "history")
 
     async def _tell_missed(self, turn: Turn) -> None:

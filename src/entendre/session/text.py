@@ -25,9 +25,19 @@ class Answer:
 
 
 async def answer_text(
-    assistant: Assistant, text: str, *, device: DeviceView, language: str, act: bool, turn: str | None = None
+    assistant: Assistant,
+    text: str,
+    *,
+    device: DeviceView,
+    language: str,
+    act: bool,
+    turn: str | None = None,
+    account: str | None = None,
 ) -> Answer:
-    """Understand and plan a sentence; `act` carries it out, once per `turn` however often it is asked."""
+    """Understand and plan a sentence; `act` carries it out, once per `turn` however often it is asked.
+
+    `account`: of the person who asks, if it is known.
+    """
     world = assistant.household.world(device, Mentioned())
     understanding = assistant.planner.understand(text, language, world)
     plan = await assistant.planner.plan(understanding, world)
@@ -43,7 +53,7 @@ async def answer_text(
     failed = await asyncio.shield(assistant.keeper.start(carry_out(), "text-turn"))
     if assistant.remember is not None:
         outcome = Outcome.NOT_UNDERSTOOD if plan.refusal else Outcome.ANSWERED
-        record = TurnRecord(device.id, None, language, text, plan.reply, outcome.value)
+        record = TurnRecord(device.id, account, language, text, plan.reply, outcome.value)
         assistant.keeper.start(assistant.remember(record), "history")
     return Answer(understanding, plan, tuple(error.code for error in failed))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from entendre.core.clock import Clock
+from entendre.core.errors import NotFoundError
 from entendre.ports import (
     ActionKey,
     ActionRecord,
@@ -72,6 +73,7 @@ class SqliteStore:
         """Note an action with an outside effect before it is done; the record of an earlier attempt, if any."""
 
         def work(connection: Connection) -> ActionRecord | None:
+            self._check_exists(connection)
             return self._note(connection, ActionRecord(key, "started", action))
 
         return await self.database.write(work)
@@ -127,7 +129,14 @@ class SqliteStore:
         """Finish what was accepted, then let go of the database."""
         await self.database.close()
 
+    def _check_exists(self, connection: Connection) -> None:
+        """Nothing is written for a household that was erased, whoever still has it open. Raises: NotFoundError."""
+        sql = "SELECT 1 FROM households WHERE region = ? AND id = ?"
+        if self.household != HOME and connection.execute(sql, (self.region, self.household)).fetchone() is None:
+            raise NotFoundError("There is no such household.")
+
     def _write(self, connection: Connection, change: Change) -> ActionRecord | None:
+        self._check_exists(connection)
         if change.once is not None:
             earlier = self._note(connection, ActionRecord(change.once, "done", change.action, change.result))
             if earlier is not None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from entendre.web.bodies import json_body, text_of
 from entendre.web.faults import invalid
 from entendre.web.services import SERVICES, Question
-from entendre.web.standing import household_of
+from entendre.web.standing import account_of, household_of
 
 MAX_QUESTION_CHARS = 1_000
 MAX_NAME_CHARS = 64
@@ -68,6 +68,7 @@ async def ask(request: web.Request) -> web.Response:
         act=act,
         turn=f"request:{key}" if key is not None else None,
         household=await household_of(request, body),
+        account=account_of(request),
     )
     async with asyncio.timeout(services.limits.request_s):
         return web.json_response(dict(await services.ask(question)))

@@ -58,6 +58,7 @@ class Question:
     act: bool = False
     turn: str | None = None
     household: str = HOME
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,12 @@ async def household_of(request: web.Request, body: dict[str, object]) -> str:
     return own
 
 
+def account_of(request: web.Request) -> str | None:
+    """The person who asks; None if it is a program or a device."""
+    principal = request.get(PRINCIPAL)
+    return principal.id if isinstance(principal, Principal) and principal.kind == "person" else None
+
+
 async def standing_of(request: web.Request) -> Standing:
     """What a connection speaks for; its query may name a household. Raises: Fault."""
     named = request.query.get(PARAMETER, "")[:MAX_HOUSEHOLD_CHARS] or None

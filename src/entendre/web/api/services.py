@@ -23,6 +23,7 @@ from entendre.ports.changes import ChangeFeed
 from entendre.ports.commands import CommandDesk, CommandInbox, CommandJobDesk
 from entendre.ports.fleet_devices import DeviceCredentials, Directory, Enrolment, FleetRegistry
 from entendre.ports.fleet_twins import Twins
+from entendre.ports.homes import Homes
 from entendre.ports.households import (
     Consents,
     Erasure,
@@ -87,6 +88,7 @@ class ApiServices:
     """How often an address, and a serial number, may try to enrol."""
     accounts: Accounts | None = None
     grants: Grants | None = None
+    homes: Homes | None = None
     changes: ChangeFeed | None = None
     commands: CommandDesk | None = None
     command_jobs: CommandJobDesk | None = None

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from entendre.clients.api.group import Group
 from entendre.clients.api.transport import Route
 from entendre.ports.households import Household, HouseRoom
+from entendre.web.api.home import KeptHome
 from entendre.web.api.households import KeptDays
 from entendre.web.api.paging import Page
 
@@ -22,6 +23,9 @@ ROUTES = {
     "create_room": Route("create_room", "POST", "/households/{household}/rooms", idempotent=True),
     "change_room": Route("change_room", "PATCH", "/households/{household}/rooms/{room}"),
     "remove_room": Route("remove_room", "DELETE", "/households/{household}/rooms/{room}"),
+    "get_home": Route("get_home", "GET", "/households/{household}/home"),
+    "put_home": Route("put_home", "PUT", "/households/{household}/home"),
+    "remove_home": Route("remove_home", "DELETE", "/households/{household}/home"),
 }
 
 
@@ -141,3 +145,45 @@ class Households(Group):
     async def remove_room(self, household: str, room: str) -> None:
         """Remove a room. Raises: ApiError."""
         await self._do(ROUTES["remove_room"], {"household": household, "room": room})
+
+    async def get_home(self, household: str) -> KeptHome:
+        """The home of a household. Raises: ApiError."""
+        return await self._ask(ROUTES["get_home"], KeptHome, {"household": household})
+
+    async def put_home(
+        self,
+        household: str,
+        *,
+        temperature_unit: str | UnsetType = UNSET,
+        time_zone: str | UnsetType = UNSET,
+        place: str | UnsetType = UNSET,
+        floors: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        rooms: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        appliances: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        scenes: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        lists: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        media: Sequence[Mapping[str, object]] | UnsetType = UNSET,
+        if_match: str | int | None = None,
+    ) -> KeptHome:
+        """Say what is in a home. Raises: ApiError."""
+        return await self._ask(
+            ROUTES["put_home"],
+            KeptHome,
+            {"household": household},
+            body={
+                "temperature_unit": temperature_unit,
+                "time_zone": time_zone,
+                "place": place,
+                "floors": floors,
+                "rooms": rooms,
+                "appliances": appliances,
+                "scenes": scenes,
+                "lists": lists,
+                "media": media,
+            },
+            if_match=if_match,
+        )
+
+    async def remove_home(self, household: str, *, if_match: str | int | None = None) -> None:
+        """Forget what is in a home. Raises: ApiError."""
+        await self._do(ROUTES["remove_home"], {"household": household}, if_match=if_match)
