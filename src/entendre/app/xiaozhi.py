@@ -50,6 +50,7 @@ def _offer(app: App) -> VisionEndpoint:
     from entendre.gateways.xiaozhi.firmware import FirmwareShelf
     from entendre.gateways.xiaozhi.gateway import Surroundings, XiaozhiGateway
     from entendre.gateways.xiaozhi.ota import OtaEndpoint, OtaSettings
+    from entendre.gateways.xiaozhi.releases import ReleasedFirmware
     from entendre.gateways.xiaozhi.routes import device_routes
     from entendre.gateways.xiaozhi.vision import VisionEndpoint
 
@@ -87,7 +88,8 @@ def _offer(app: App) -> VisionEndpoint:
         transport="mqtt" if mqtt_port else "websocket",
         mqtt_port=mqtt_port,
     )
-    ota = OtaEndpoint(app.devices, app.clock, ota_settings, firmware)
+    released = ReleasedFirmware(app.fleet.releases.door, app.fleet.releases.downloads)
+    ota = OtaEndpoint(app.devices, app.clock, ota_settings, firmware, released)
     doors = [Door(each.method, each.path, each.handler) for each in device_routes(ota, firmware, pictures)]
     paths = (WEBSOCKET_PATH, WEBSOCKET_PATH.rstrip("/"))
     app.doors += [*doors, *(Door("GET", path, gateway.handle, gateway.close) for path in paths)]

@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("restore", "entendre.cli.restore", "fill a database from a backup"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
     Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),
+    Command("simulate", "entendre.cli.simulate", "a fleet of simulated devices against a real server"),
 )
 
 

@@ -61,6 +61,15 @@ class ReleaseDoor:
         if found is not None:
             await self._rollouts.report(found.brand, device, ReleaseReport(running=found.firmware))
 
+    async def ask_for(self, device: str, running: str) -> Offer | None:
+        """What a device that runs a version, empty if it did not say, is to install. Raises: EntendreError."""
+        found = await self._registry.found(device)
+        if found is None or found.state == "revoked":
+            return None
+        if running:
+            await self.report(found.brand, device, ReleaseReport(running=running))
+        return await self.ask(found.brand, device)
+
     async def exchange(self, who: DeviceLogin, asked: ReleaseAsked) -> dict[str, Any]:
         """Take down what a device says over a connection, and answer what to install. Raises: EntendreError."""
         if asked.said is not None and asked.said not in SAID:

@@ -32,6 +32,7 @@ from entendre.gateways.xiaozhi.addresses import Base, base_of_request
 from entendre.gateways.xiaozhi.credentials import mqtt_login
 from entendre.gateways.xiaozhi.firmware import FirmwareShelf
 from entendre.gateways.xiaozhi.peers import PeerRates, quota_address
+from entendre.gateways.xiaozhi.releases import ReleasedFirmware
 from entendre.ports import DeviceRegistry
 from entendre.wire.xiaozhi_ota import (
     MAX_REPORT_BYTES,
@@ -73,8 +74,15 @@ class OtaEndpoint:
     """The handlers of the configuration endpoint."""
 
     def __init__(
-        self, registry: DeviceRegistry, clock: Clock, settings: OtaSettings, firmware: FirmwareShelf | None = None
+        self,
+        registry: DeviceRegistry,
+        clock: Clock,
+        settings: OtaSettings,
+        firmware: FirmwareShelf | None = None,
+        released: ReleasedFirmware | None = None,
     ) -> None:
+        """`released`: what rollouts offer, which goes before what lies in a folder."""
+        self._released = released
         self._registry = registry
         self._clock = clock
         self._settings = settings
@@ -158,9 +166,14 @@ class OtaEndpoint:
         )
 
     async def _newer(self, found: Admission, report: DeviceReport, base: Base) -> FirmwareOffer | None:
-        if self._firmware is None or not isinstance(found, Admitted):
+        if not isinstance(found, Admitted):
             return None
-        return await self._firmware.offer(found.record.id, report.board_name or report.board, base)
+        board, offer = report.board_name or report.board, None
+        if self._released is not None:
+            offer = await self._released.offer(found.record.id, board, report.firmware_version, base)
+        if offer is None and self._firmware is not None:
+            offer = await self._firmware.offer(found.record.id, board, base)
+        return offer
 
 
 def _activation(found: Admission, base: Base) -> ActivationOffer | None:

@@ -1,0 +1,1 @@
+"""Simulated fleets: many devices that enrol, report and update against a real server."""
