@@ -13,12 +13,10 @@ from entendre.web.api.operation import Operation
 from entendre.web.api.services import API, ApiServices
 
 ROOT = "/api/v1"
-ENDLESS = "text/event-stream"
-"""An answer that goes on for as long as its reader likes: there is nothing that HEAD could say of it."""
 
 
 def bind(app: web.Application, services: ApiServices, operations: Iterable[Operation]) -> None:
-    """Add the operations below `/api/v1`. GET answers HEAD too where it ends, and OPTIONS says what a path allows."""
+    """Add the operations below `/api/v1`. GET answers HEAD too, and OPTIONS says what a path allows."""
     app[API] = services
     app.on_shutdown.append(_end_endless)
     by_path: dict[str, list[Operation]] = {}
@@ -31,7 +29,7 @@ def bind(app: web.Application, services: ApiServices, operations: Iterable[Opera
             handler = handler_of(operation)
             resource.add_route(operation.method, handler)
             methods.append(operation.method)
-            if operation.method == hdrs.METH_GET and operation.produces != ENDLESS:
+            if operation.method == hdrs.METH_GET:
                 resource.add_route(hdrs.METH_HEAD, handler)
                 methods.append(hdrs.METH_HEAD)
         resource.add_route(hdrs.METH_OPTIONS, _options([*methods, hdrs.METH_OPTIONS]))

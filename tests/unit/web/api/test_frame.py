@@ -113,10 +113,7 @@ class Things:
         region = Operation("DELETE", "/all", "drop_all", "All.", "things", Permission.REGION_WRITE, self.drop)
         myself = Operation("DELETE", "/me", "drop_me", "Me.", "things", Permission.DEVICE_SELF, self.drop)
         opened = Operation("DELETE", "/open", "drop_open", "Open.", "things", None, self.drop)
-        stream = Operation(
-            *("GET", "/stream", "read_stream", "Stream.", "things", None, self.drop), produces="text/event-stream"
-        )
-        return make, listed, shown, change, drop, region, myself, opened, stream
+        return make, listed, shown, change, drop, region, myself, opened
 
 
 @pytest.fixture
@@ -352,7 +349,6 @@ async def test_head_options_and_unknown_methods(site: ApiSite) -> None:
     status, _, headers = await site.ask("OPTIONS", "/brands/b1/thing")
     assert status == 204
     assert set(headers["Allow"].split(", ")) == {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}
-    assert (await site.ask("HEAD", "/stream"))[0] == 405
     status, answer, headers = await site.ask("PUT", "/brands/b1/thing", token="viewer")
     assert (status, answer["error"]["code"]) == (405, "method_not_allowed")
     assert "PATCH" in headers["Allow"]
