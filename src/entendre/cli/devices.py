@@ -29,7 +29,9 @@ MAX_KEY_FILE_BYTES = 1_024
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("devices", help="bind, name and end speakers")
+    summary = "bind, name and end speakers of this home, by the code that they show"
+    epilog = "The fleet's devices, on a running server: entendre device"
+    parser = subparsers.add_parser("devices", help=summary, description=f"{summary}.", epilog=epilog)
     actions = parser.add_subparsers(dest="devices_action", metavar="ACTION", required=True)
     show = actions.add_parser("list", help="show devices, and those that wait to be bound")
     bind = actions.add_parser("bind", help="take in the device that shows a code")

@@ -130,3 +130,14 @@ async def household_of(client: Entendre, args: argparse.Namespace) -> str:
         raise InvalidInputError("There is no household yet: entendre household create NAME")
     names = ", ".join(each.name for each in known[:SHOWN])
     raise InvalidInputError(f"There are several households ({names}): name one.")
+
+
+async def device_of(client: Entendre, brand: str, word: str) -> str:
+    """The id of a device, by id, serial number or a part of the id. Raises: NotFoundError, InvalidInputError."""
+    if is_id(word):
+        return word
+
+    async def ask(named: str) -> Any:
+        return await client.devices.get(brand, named)
+
+    return await direct_or_part(word, "device", ask, lambda: client.devices.list(brand))

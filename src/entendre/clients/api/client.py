@@ -24,7 +24,15 @@ class Tagged(NamedTuple, Generic[T]):
     etag: str | None
 
 
-BY_HAND: dict[str, str] = {"export_household": "exports.household", "export_me": "exports.me"}
+BY_HAND: dict[str, str] = {
+    "download": "artifacts.fetch",
+    "export_household": "exports.household",
+    "export_me": "exports.me",
+    "get_tokens": "sign_in.wait",
+    "put_artifact": "artifacts.upload",
+    "revoke_token": "sign_in.revoke",
+    "start_device_flow": "sign_in.begin",
+}
 """Operations that take or give no JSON, by the method that does them."""
 
 

@@ -14,8 +14,8 @@ from entendre.core.errors import InvalidInputError
 
 MAX_MOVES = 3
 """Regions that a device may be sent on to before it gives up."""
-CHALLENGE = Route("ask_challenge", "POST", "/provisioning/challenge")
-PROVISION = Route("provision", "POST", "/provisioning")
+CHALLENGE = Route("ask_challenge", "POST", "/provision/challenge")
+PROVISION = Route("provision", "POST", "/provision")
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -23,10 +23,10 @@ class Assignment(msgspec.Struct, frozen=True):
 
     region: str
     endpoint: str = ""
-    brand: str = ""
-    product: str = ""
     device: str | None = None
-    token: str = ""
+    token: str | None = None
+    brand: str | None = None
+    product: str | None = None
 
 
 class _Challenge(msgspec.Struct):

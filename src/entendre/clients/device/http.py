@@ -24,8 +24,8 @@ WAIT_S = 25.0
 TWIN_EVERY_S = 60.0
 MARGIN_S = 15.0
 
-TWIN = Route("get_device_twin", "GET", "/device/twin")
-REPORT = Route("report_twin", "PATCH", "/device/twin/reported", content_type="application/merge-patch+json")
+TWIN = Route("get_own_twin", "GET", "/device/twin")
+REPORT = Route("patch_own_reported", "PATCH", "/device/twin/reported")
 TELEMETRY = Route("send_telemetry", "POST", "/device/telemetry")
 COMMANDS = Route("device_commands", "GET", "/device/commands")
 ANSWER = Route("device_answer", "POST", "/device/commands/{command}/answer")

@@ -56,7 +56,7 @@ class KeyIdentity:
     def proof(self, challenge: str) -> dict[str, str]:
         """An HMAC over the challenge."""
         digest = hmac.new(self.key, proof_text(self.group, self.serial, challenge), hashlib.sha256).digest()
-        return {"hmac": base64.b64encode(digest).decode()}
+        return {"proof": base64.b64encode(digest).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class CertificateIdentity:
         """A signature over the challenge, with the certificate. Raises: InvalidInputError, MissingExtraError."""
         message = proof_text(self.group, self.serial, challenge)
         signature = base64.b64encode(_signed(_pem(self.key_file), message)).decode()
-        return {"chain_pem": _pem(self.chain_file).decode("ascii", "replace"), "signature": signature}
+        return {"certificates": _pem(self.chain_file).decode("ascii", "replace"), "proof": signature}
 
 
 def _pem(file: Path) -> bytes:

@@ -158,7 +158,7 @@ def test_private_files_are_whole_and_private(tmp_path: Path) -> None:
 def test_a_key_proves_what_the_server_expects() -> None:
     group_key = bytes(range(32))
     identity = KeyIdentity("g1", "SN-1", device_key(group_key, "SN-1"))
-    proof = base64.b64decode(identity.proof("challenge")["hmac"])
+    proof = base64.b64decode(identity.proof("challenge")["proof"])
     assert enrolment.proves(group_key, "g1", "SN-1", "challenge", proof)
     assert not enrolment.proves(group_key, "g1", "SN-2", "challenge", proof)
 
