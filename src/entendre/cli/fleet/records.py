@@ -80,12 +80,15 @@ def shown(name: str, value: Any) -> str:
             return size(value)
         case int() | float() if name.endswith("_s"):
             return span(float(value))
+        case str() if name == "by" or name.endswith("_by"):
+            kind, colon, id_ = value.partition(":")
+            return f"{kind} {short(id_)}" if colon else kind
         case str():
             return short(value)
         case list() | tuple():
             return ", ".join(shown("", each) for each in value) or "-"
         case Mapping():
-            return ", ".join(f"{inner} {shown(inner, each)}" for inner, each in value.items()) or "-"
+            return ", ".join(f"{inner} {shown(inner, each)}" for inner, each in value.items() if _says(each)) or "-"
         case _:
             return str(value)
 
@@ -107,6 +110,7 @@ def detail(name: str, value: Any) -> str:
 
 def _inner(name: str, value: Any) -> str:
     text = detail(name, value)
+    name = label(name)
     if isinstance(value, Mapping):
         return f"{name}:\n" + "\n".join(f"  {line}" for line in text.split("\n"))
     return f"{name}: {text}"

@@ -56,10 +56,10 @@ def _groups(groups: list[dict[str, Any]], stream: TextIO) -> str:
 
 
 def _bar(group: dict[str, Any], failed: int) -> str:
-    total = group["total"] or 1
-    good = round(group["succeeded"] / total * BAR)
+    total = int(group["total"]) or 1
+    good = round(int(group["succeeded"]) / total * BAR)
     bad = min(BAR - good, max(round(failed / total * BAR), 1 if failed else 0))
-    going = min(BAR - good - bad, round(sum(group[name] for name in _UNDER_WAY) / total * BAR))
+    going = min(BAR - good - bad, round(sum(int(group[name]) for name in _UNDER_WAY) / total * BAR))
     return "█" * good + "×" * bad + "▒" * going + "░" * (BAR - good - bad - going)
 
 
