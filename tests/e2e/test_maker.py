@@ -170,7 +170,7 @@ def typed_in_a_browser(url: str, code: str) -> None:
 
 def test_the_first_ten_minutes_of_a_maker(serve, tmp_path: Path) -> None:
     mqtt_port = free_port()
-    server = serve(*QUIET, "--set", f"device_mqtt.port={mqtt_port}")
+    server = serve(*QUIET, "--set", f"device_mqtt.port={mqtt_port}", "--set", "xiaozhi.enabled=false")
     maker = Terminal(tmp_path / "maker", server.url)
     maker.run("brand", "create", "acme", "--display-name", "Acme Audio", "--assistant", "Nova")
     maker.run("product", "create", "one", "--model", "A1")
