@@ -14,7 +14,6 @@ import pytest
 from entendre.cli.fleet.api import methods_of
 from entendre.clients.api import Entendre
 from entendre.clients.api.client import BY_HAND
-from entendre.web.api.form_data import FORM
 from entendre.web.api.routes import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -53,7 +52,7 @@ def test_the_groups_are_current(writer: ModuleType) -> None:
 def test_every_operation_has_one_method() -> None:
     client = Entendre("http://localhost")
     found = [name for name, _ in methods_of(client)] + list(BY_HAND)
-    assert sorted(found) == sorted(each.name for each in OPERATIONS if each.accepts != FORM)
+    assert sorted(found) == sorted(each.name for each in OPERATIONS)
     for path in BY_HAND.values():
         group, _, method = path.partition(".")
         assert callable(getattr(getattr(client, group), method)), path
@@ -62,7 +61,7 @@ def test_every_operation_has_one_method() -> None:
 def test_arguments_are_those_of_the_operation() -> None:
     methods = dict(methods_of(Entendre("http://localhost")))
     for operation in OPERATIONS:
-        if operation.name in BY_HAND or operation.accepts == FORM:
+        if operation.name in BY_HAND:
             continue
         given = set(inspect.signature(methods[operation.name]).parameters)
         assert {part[1:-1] for part in operation.path.split("/") if part.startswith("{")} <= given
