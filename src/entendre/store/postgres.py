@@ -8,20 +8,18 @@ change feed are in the order of the commits.
 from __future__ import annotations
 
 import contextlib
-import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.adapt import Buffer, Dumper, Loader
 from psycopg.pq import TransactionStatus
 
 from entendre.core.errors import ConfigurationError, InvalidInputError, StoreError
 from entendre.store.connection import Connection
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
 from entendre.store.migrate import Migration, as_postgresql, packaged_migrations, still_to_apply, upgrade_failed
+from entendre.store.postgres_connection import LARGE, NUL, PostgresConnection
 from entendre.store.tables import Kind, TableShape, parents_first
 
 READERS = 4
@@ -36,7 +34,6 @@ MIGRATION_TIMEOUT_S = 3_600
 MIGRATION_WAIT_S = 300
 SERVING_WAIT_S = 10.0
 """How long a server waits for the one before it, whose connection the database has not missed yet."""
-MAX_PREPARED = 400
 MOST_REWRITTEN_BYTES = 256 * 1024 * 1024
 """Largest table that an erasure writes anew: nobody reads or writes it for the seconds that this takes."""
 
@@ -44,7 +41,6 @@ LOCKS = 0x456E_7464
 """First half of our advisory locks; the second says which."""
 WRITING, MIGRATING = 1, 2
 
-_PIECE = re.compile(r"'(?:[^']|'')*'|\?(\d*)(\s+IS\s+(?:NOT\s+)?NULL)?")
 _LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 """The server ends or restarts, or has ended this session."""
 _STANDBY = "25006"
@@ -59,66 +55,6 @@ _OPTIONS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-
-
-class PostgresConnection:
-    """A `Connection` of the store. `wrote`: whether a statement since it was reset may have changed something."""
-
-    def __init__(self, psycopg_connection: psycopg.Connection[Any]) -> None:
-        self.raw = psycopg_connection
-        self.wrote = False
-        self._kinds: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
-
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
-        """As `Connection.execute`."""
-        query, writes = translated(sql)
-        self.wrote |= writes
-        return self.raw.execute(query, parameters or None)
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> psycopg.Cursor[Any]:
-        """As `Connection.executemany`."""
-        query, _ = translated(sql)
-        self.wrote = True
-        cursor = self.raw.cursor()
-        cursor.executemany(query, parameters)
-        return cursor
-
-    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> int:
-        """As `Connection.insert_many`: one array for each column, written here, since psycopg's take their time."""
-        if not rows:
-            return 0
-        kinds = self._kinds_of(table, tuple(columns))
-        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
-        query = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
-        self.wrote = True
-        values = [_array(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
-        return self.raw.execute(query, values).rowcount
-
-    def update_many(
-        self, table: str, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]], /
-    ) -> int:
-        """As `Connection.update_many`."""
-        if not rows:
-            return 0
-        names = (*keys, *columns)
-        kinds = self._kinds_of(table, names)
-        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
-        sets = ", ".join(f"{column} = new.{column}" for column in columns)
-        own = " AND ".join(f"old.{key} = new.{key}" for key in keys)
-        query = f"UPDATE {table} old SET {sets} FROM unnest({arrays}) AS new ({', '.join(names)}) WHERE {own}"
-        self.wrote = True
-        values = [_array(kind, column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
-        return self.raw.execute(query, values).rowcount
-
-    def _kinds_of(self, table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-        if (table, columns) not in self._kinds:
-            sql = (
-                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-                " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped"
-            )
-            found = dict(self.raw.execute(sql, (table,)).fetchall())
-            self._kinds[table, columns] = tuple(found[column] for column in columns)
-        return self._kinds[table, columns]
 
 
 class PostgresSession:
@@ -139,30 +75,30 @@ class PostgresSession:
 
     def begin(self) -> None:
         """As `Session.begin`."""
-        self._raw.execute(self._begin)
+        self.connection.plainly(self._begin)
 
     def commit(self) -> None:
         """As `Session.commit`. PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and no error."""
-        if self._raw.execute("COMMIT").statusmessage != "COMMIT":
+        if self.connection.plainly("COMMIT") != "COMMIT":
             raise psycopg.InternalError("a work went on after one of its statements had failed")
 
     def roll_back(self) -> None:
         """As `Session.roll_back`."""
         if self._raw.info.transaction_status != TransactionStatus.IDLE:
             with contextlib.suppress(psycopg.Error):
-                self._raw.execute("ROLLBACK")
+                self.connection.plainly("ROLLBACK")
 
     def set_savepoint(self) -> None:
         """As `Session.set_savepoint`."""
-        self._raw.execute("SAVEPOINT one")
+        self.connection.plainly("SAVEPOINT one")
 
     def release_savepoint(self) -> None:
         """As `Session.release_savepoint`."""
-        self._raw.execute("RELEASE one")
+        self.connection.plainly("RELEASE one")
 
     def return_to_savepoint(self) -> None:
         """As `Session.return_to_savepoint`."""
-        self._raw.execute("ROLLBACK TO one; RELEASE one")
+        self.connection.plainly("ROLLBACK TO one; RELEASE one")
 
     def watch(self) -> None:
         """As `Session.watch`."""
@@ -285,8 +221,7 @@ class PostgresEngine:
     def explained(self, error: BaseException) -> BaseException:
         """As `Engine.explained`. The message alone: its detail holds values of rows."""
         if isinstance(error, psycopg.DataError) and (error.sqlstate is None or error.sqlstate == "22003"):
-            wrong = "A number is too large." if error.sqlstate else "Text must not contain NUL characters."
-            return InvalidInputError(wrong)
+            return InvalidInputError(LARGE if error.sqlstate else NUL)
         if isinstance(error, psycopg.Error):
             return refusal(error.sqlstate or type(error).__name__, error.diag.message_primary or error)
         return unclean_input(error) or error
@@ -297,9 +232,6 @@ class PostgresEngine:
         given = psycopg.conninfo.conninfo_to_dict(self._url)
         options: dict[str, Any] = {name: value for name, value in _OPTIONS.items() if name not in given}
         raw = psycopg.connect(self._url, autocommit=True, cursor_factory=psycopg.RawCursor, **options)
-        raw.prepared_max = MAX_PREPARED
-        raw.adapters.register_dumper(bool, _BoolDumper)
-        raw.adapters.register_loader("numeric", _NumberLoader)
         raw.execute(
             f"SET statement_timeout = {round(statement_timeout_s * 1000)};"
             f" SET lock_timeout = {round(lock_timeout_s * 1000)};"
@@ -365,52 +297,6 @@ FROM pg_class t WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::reg
 
 def _shape(name: str, columns: list[str], kinds: list[str], key: list[str], parents: list[str]) -> TableShape:
     return TableShape(name, tuple(columns), tuple(_KINDS[kind] for kind in kinds), tuple(key), frozenset(parents))
-
-
-@lru_cache(maxsize=2_000)
-def translated(sql: str) -> tuple[str, bool]:
-    """A statement with numbered marks, and whether it may write. Of `? IS NULL` nobody could tell the type."""
-    number = 0
-
-    def numbered(piece: re.Match[str]) -> str:
-        nonlocal number
-        if piece[0].startswith("'"):
-            return piece[0]
-        number += 1
-        mark = f"${piece[1] or number}"
-        return f"{mark}::text{piece[2]}" if piece[2] else mark
-
-    return _PIECE.sub(numbered, sql), not sql.lstrip().upper().startswith("SELECT")
-
-
-class _BoolDumper(Dumper):
-    """Tables keep 0 and 1."""
-
-    oid = psycopg.adapters.types["int8"].oid
-
-    def dump(self, obj: bool) -> Buffer:
-        return b"1" if obj else b"0"
-
-
-class _NumberLoader(Loader):
-    """Sums of integers are `numeric`; SQLite gives integers."""
-
-    def load(self, data: Buffer) -> int | float:
-        text = bytes(data)
-        return int(text) if text.lstrip(b"-").isdigit() else float(text)
-
-
-def _array(kind: str, values: Sequence[Any]) -> str:
-    """An array as PostgreSQL reads it."""
-    if kind == "text":
-        return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
-    if kind == "bytea":
-        return "{" + ",".join("NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values) + "}"
-    return "{" + ",".join("NULL" if value is None else repr(value + 0) for value in values) + "}"  # + 0: True is 1
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _number_of(region: str) -> int:
