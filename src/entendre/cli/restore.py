@@ -16,10 +16,9 @@ from entendre.core.errors import InvalidInputError
 from entendre.store import open_database
 from entendre.store.backup import Places
 from entendre.store.lock import sole_server
+from entendre.store.people.erasure import ERASURES_FILE
 from entendre.store.restore import Restored, restore
 from entendre.system import SystemClock
-
-ERASURES_FILE = "erasures.jsonl"
 
 
 def add_parser(subparsers: Any) -> None:
