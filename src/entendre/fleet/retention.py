@@ -12,7 +12,9 @@ DAY_S = 86_400.0
 MAX_DAYS = 3_660.0
 HOUSEHOLD_DAYS: dict[str, float | None] = {"history": 0.0, "rings": 7.0, "turns": 7.0, "notes": None}
 """Kinds of a household and the days that they are kept unless it says otherwise; None is until they are deleted."""
-MOST_HOUSEHOLD_DAYS = {"history": 400.0, "rings": 30.0, "turns": 30.0, "notes": MAX_DAYS}
+MOST_HOUSEHOLD_DAYS = {"history": 400.0, "rings": 7.0, "turns": 7.0, "notes": MAX_DAYS}
+LEAST_HOUSEHOLD_DAYS = {"rings": 1.0, "turns": 1.0}
+"""So long a repeated request is recognised, and a ring that nobody heard waits to be told."""
 BRAND_DAYS: dict[str, float] = {"telemetry": 30.0, "commands": 30.0, "changes": 7.0, "history": 400.0}
 """Kinds of a brand. `history` caps what its households may keep."""
 SHORTEST_CHANGES_DAYS = 1.0
@@ -37,7 +39,8 @@ def with_changes(stored: str, wanted: Mapping[str, Any], brand: Mapping[str, flo
         most = MOST_HOUSEHOLD_DAYS[kind]
         if kind == "history":
             most = min(most, brand.get("history", BRAND_DAYS["history"]))
-        own[kind] = None if days is None else _bounded(kind, days, 0.0, most)
+        least = LEAST_HOUSEHOLD_DAYS.get(kind, 0.0)
+        own[kind] = None if days is None else _bounded(kind, days, least, most)
     return json.dumps(own, sort_keys=True)
 
 
