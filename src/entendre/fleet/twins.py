@@ -52,7 +52,11 @@ class Versions(NamedTuple):
 
     def raised(self, section: Section) -> Versions:
         """The versions after one accepted change of a section."""
-        return self._replace(**{section: getattr(self, section) + 1})
+        if section == "reported":
+            return Versions(self.tags, self.desired, self.reported + 1)
+        if section == "desired":
+            return Versions(self.tags, self.desired + 1, self.reported)
+        return Versions(self.tags + 1, self.desired, self.reported)
 
 
 def merged(target: Any, patch: Any) -> Any:
