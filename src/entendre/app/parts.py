@@ -73,7 +73,8 @@ async def open_parts(app: App) -> FleetParts:
     database, clock, region = app.database, app.clock, app.settings.server.region
     changes, telemetry = ChangeRows(database, clock, region), TelemetryRows(database, clock, region)
     command_rows = CommandRows(database, clock, region)
-    registry, tokens = FleetDevices(database, clock, region), DeviceTokens(database, clock, region)
+    tokens = DeviceTokens(database, clock, region)
+    registry = FleetDevices(database, clock, region, on_ended=tokens.forget_trusted)
     watch = FleetWatch(database, region, on_ended=tokens.forget_trusted)
     presence, twins = FleetPresence(database, clock, region), FleetTwins(database, clock, region)
     await presence.start()

@@ -305,6 +305,18 @@ async def test_a_revoked_device_is_out_at_once_and_its_connections_end(
     assert sorted(ended) == ["late", "one", "other"]
 
 
+async def test_whoever_revokes_has_its_own_process_forget_the_token(
+    database: Database, tokens: DeviceTokens, devices: FleetDevices, clock: HandClock
+) -> None:
+    registry = FleetDevices(database, clock, on_ended=tokens.forget_trusted)
+    for end in (registry.revoke, registry.forget):
+        made = await registry.register("b1", NewDevice("pod", f"SN-{end.__name__}"), by="cli")
+        token = await tokens.issue("b1", made.id, by="cli")
+        assert await tokens.login(token)
+        await end("b1", made.id, by="cli")
+        assert await tokens.login(token) is None
+
+
 # -- presence --------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from entendre.core.clock import Clock
@@ -21,12 +22,15 @@ MAX_IDS = 10_000
 
 
 class FleetDevices:
-    """Implements `ports/fleet_devices.py:FleetRegistry`."""
+    """Implements `ports/fleet_devices.py:FleetRegistry`. `on_ended` is told when a device was revoked or forgotten."""
 
-    def __init__(self, database: Database, clock: Clock, region: str = "home") -> None:
+    def __init__(
+        self, database: Database, clock: Clock, region: str = "home", *, on_ended: Callable[[], None] | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._region = region
+        self._on_ended = on_ended or (lambda: None)
 
     async def register(self, brand: str, new: NewDevice, *, by: str) -> FleetDevice:
         """Make a device that has not presented itself yet. Raises: InvalidInputError, AlreadyExistsError."""
@@ -121,7 +125,9 @@ class FleetDevices:
             self._note(rows, now, "device.revoked", by)
             return now
 
-        return await self._database.write(work)
+        revoked = await self._database.write(work)
+        self._on_ended()
+        return revoked
 
     async def forget(self, brand: str, device: str, *, by: str, version: int | None = None) -> None:
         """Remove a device with its twin and credentials. Raises: NotFoundError, StaleError."""
@@ -136,6 +142,7 @@ class FleetDevices:
             self._note(rows, found, "device.forgotten", by)
 
         await self._database.write(work)
+        self._on_ended()
 
     def _rows(self, connection: Connection) -> FleetRows:
         return FleetRows(connection, self._region, self._clock.wall())
