@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast, get_args
 
 import msgspec
 
-from entendre.cloud.offers import shown_offer
+from entendre.cloud.offers import ASK_LATER_S, ASK_SOON_S, shown_offer
 from entendre.core.errors import InvalidInputError
 from entendre.ports.fleet_devices import DeviceLogin, FleetDevice
 from entendre.ports.releases import DownloadTokens
@@ -48,6 +48,10 @@ class ReleaseDoor:
         """What to install now; None for nothing. Raises: StoreError, OverloadedError."""
         return await self._rollouts.ask(brand, device)
 
+    async def waits(self, brand: str, device: str) -> bool:
+        """Whether a device may have an offer soon. Raises: StoreError."""
+        return await self._rollouts.waits(brand, device)
+
     async def report(self, brand: str, device: str, report: ReleaseReport) -> None:
         """Take down what a device says. Raises: InvalidInputError, StoreError, OverloadedError."""
         await self._rollouts.report(brand, device, report)
@@ -79,4 +83,5 @@ class ReleaseDoor:
         await self.report(who.brand, who.device, report)
         offer = await self.ask(who.brand, who.device)
         shown = None if offer is None else msgspec.to_builtins(shown_offer(offer, self._tokens, base=self._base))
-        return {"offer": shown}
+        soon = offer is not None or await self.waits(who.brand, who.device)
+        return {"offer": shown, "ask_again_s": ASK_SOON_S if soon else ASK_LATER_S}

@@ -9,6 +9,10 @@ from entendre.fleet.releases import fits_board, read_manifest
 from entendre.ports.releases import DownloadTokens
 from entendre.ports.rollouts import Offer
 
+ASK_SOON_S = 60.0
+ASK_LATER_S = 3_600.0
+"""When a device asks again: soon if it has an offer or waits in a group that was started, else now and then."""
+
 
 class OfferedArtifact(Struct, frozen=True):
     """A file to fetch. `url` may be a path on the server that the device knows; it ends at `expires_at_s`."""

@@ -155,6 +155,10 @@ class DeviceReleases(Protocol):
         """What to install now; None for nothing. Raises: StoreError, OverloadedError."""
         ...
 
+    async def waits(self, brand: str, device: str) -> bool:
+        """Whether a device may have an offer soon, because its group was started. Raises: StoreError."""
+        ...
+
     async def report(self, brand: str, device: str, report: ReleaseReport) -> None:
         """Take down what a device says; it counts once this returns. Raises: StoreError, OverloadedError."""
         ...

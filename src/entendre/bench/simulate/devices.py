@@ -15,6 +15,8 @@ from entendre.cloud.signatures import is_signed
 
 OLD, FAULTY, MENDED = "1.0.0", "2.0.0", "2.0.1"
 CUT_AFTER_BYTES = 20_000
+SOON_S = 300.0
+"""A device that is told to ask again within this is ahead of the others: simulated time is short."""
 
 
 @dataclass(slots=True)
@@ -58,11 +60,12 @@ async def come_up(requests: Requests, device: Device) -> None:
     await requests.ask("POST", "/device/telemetry", {"messages": [message]}, token=device.token)
 
 
-async def look_for_release(requests: Requests, factory: Factory, device: Device, install_s: float) -> str | None:
-    """Ask what to install and do so; the number if it was tried, None where there is nothing."""
-    offer = (await requests.ask("GET", "/device/release", token=device.token))["offer"]
+async def look_for_release(requests: Requests, factory: Factory, device: Device, install_s: float) -> bool:
+    """Ask what to install, and do so; whether to ask again soon."""
+    answer = await requests.ask("GET", "/device/release", token=device.token)
+    offer = answer["offer"]
     if offer is None:
-        return None
+        return bool(answer["ask_again_s"] <= SOON_S)
     if not is_signed(factory.public_key, offer["manifest"], base64.b64decode(offer["signature"])):
         raise UnexpectedAnswerError("A device was offered what its maker did not sign.")
     await _say(requests, device, offer, "downloading")
@@ -77,7 +80,7 @@ async def look_for_release(requests: Requests, factory: Factory, device: Device,
     else:
         device.firmware = number
         await requests.ask("POST", "/device/release/report", {"running": number}, token=device.token)
-    return number
+    return False
 
 
 async def _say(requests: Requests, device: Device, offer: dict[str, Any], state: str) -> None:

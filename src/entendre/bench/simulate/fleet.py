@@ -18,6 +18,8 @@ from entendre.bench.simulate.requests import Requests, UnexpectedAnswerError
 
 WORKERS = 64
 WATCH_EVERY_S = 0.5
+EAGER_TURNS = 4
+"""Every so many turns a worker takes a device that need not ask soon."""
 MAX_EVENTS = 200
 FLAKY_PERCENT = 0.5
 PATIENCE_S = 600.0
@@ -233,21 +235,24 @@ class _Simulation:
     @asynccontextmanager
     async def _polling(self, number: str) -> AsyncIterator[None]:
         """Meanwhile every device that does not run a version yet asks now and then what to install."""
-        waiting = deque(self._chance.sample(self._devices, len(self._devices)))
+        waiting, soon = deque(self._chance.sample(self._devices, len(self._devices))), deque[Device]()
 
-        async def worker() -> None:
+        async def worker(turn: int) -> None:
             while True:
-                if not waiting:
+                turn += 1
+                first, second = (waiting, soon) if turn % EAGER_TURNS == 0 else (soon, waiting)
+                queue = first or second
+                if not queue:
                     await asyncio.sleep(WATCH_EVERY_S)
                     continue
-                device = waiting.popleft()
+                device = queue.popleft()
                 before = device.firmware
-                await look_for_release(self._requests, self._factory, device, self._options.install_s)
+                is_soon = await look_for_release(self._requests, self._factory, device, self._options.install_s)
                 self._note_firmware(before, device.firmware)
                 if device.firmware != number:
-                    waiting.append(device)
+                    (soon if is_soon else waiting).append(device)
 
-        async with _in_background(worker() for _ in range(min(WORKERS, len(self._devices)))):
+        async with _in_background(worker(turn) for turn in range(min(WORKERS, len(self._devices)))):
             yield
 
     @asynccontextmanager

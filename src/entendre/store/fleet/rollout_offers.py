@@ -31,6 +31,14 @@ def may_want(places: tuple[Place, ...]) -> bool:
     return any(row.update.state == DeviceState.WAITING and rollout.state in OFFERING for rollout, row in places)
 
 
+def waits(places: tuple[Place, ...]) -> bool:
+    """Whether a device waits in a group that gets offers."""
+    return any(
+        row.update.state == DeviceState.WAITING and rollout.state in OFFERING and 0 <= row.group <= rollout.group
+        for rollout, row in places
+    )
+
+
 def ask(rows: RolloutRows, brand: str, device: str) -> tuple[Offer | None, bool]:
     """What a device is to install, and whether the offer is new."""
     places = rows.rollouts_of_device(brand, device)

@@ -174,6 +174,10 @@ class Rollouts:
         standing, may_want = await self._read(look)
         return await self._asking.put((brand, device)) if standing is None and may_want else standing
 
+    async def waits(self, brand: str, device: str) -> bool:
+        """Whether a device may have an offer soon, because its group was started. Raises: StoreError."""
+        return await self._read(lambda rows: offers.waits(rows.rollouts_of_device(brand, device)))
+
     async def report(self, brand: str, device: str, report: ReleaseReport) -> None:
         """Take down what a device says; it counts once this returns. Raises: StoreError, OverloadedError."""
         if len(report.running) > MAX_NUMBER_CHARS:

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from entendre.cloud.offers import OfferedRelease, shown_offer
+from entendre.cloud.offers import ASK_LATER_S, ASK_SOON_S, OfferedRelease, shown_offer
 from entendre.fleet.access import Permission
 from entendre.fleet.rollouts import MAX_QUERY_CHARS, Plan, RolloutState
 from entendre.fleet.updates import MAX_DETAIL_CHARS, DeviceState
@@ -81,9 +81,10 @@ class AskQuery(Struct, forbid_unknown_fields=True):
 
 
 class ReleaseAnswer(Struct, frozen=True):
-    """What a device is to install now; null for nothing."""
+    """What a device is to install now, null for nothing, and when to ask again: sooner if its group was started."""
 
     offer: OfferedRelease | None
+    ask_again_s: float
 
 
 class ReportBody(Struct, forbid_unknown_fields=True):
@@ -162,11 +163,13 @@ async def _history(call: Call) -> Reply:
 
 async def _ask(call: Call) -> Reply:
     query: AskQuery = call.query
-    offer = await needed(call.services.device_releases).ask(call.principal.brand or "", call.principal.id)
+    brand, device = call.principal.brand or "", call.principal.id
+    offer = await needed(call.services.device_releases).ask(brand, device)
     if offer is None:
-        return Reply(ReleaseAnswer(None))
+        soon = await needed(call.services.device_releases).waits(brand, device)
+        return Reply(ReleaseAnswer(None, ASK_SOON_S if soon else ASK_LATER_S))
     tokens, base = needed(call.services.downloads), call.services.public_url
-    return Reply(ReleaseAnswer(shown_offer(offer, tokens, base=base, board=query.board)))
+    return Reply(ReleaseAnswer(shown_offer(offer, tokens, base=base, board=query.board), ASK_SOON_S))
 
 
 async def _report(call: Call) -> Reply:

@@ -131,7 +131,7 @@ async def test_a_device_is_told_and_reports(site: Site) -> None:
     assert (await site.ask("POST", "/device/release/report", {"running": "2.0.0"}, token=TOKEN))[0] == 204
     _, shown = await site.ask("GET", f"/brands/home/rollouts/{rollout}")
     assert (shown["groups"][0]["succeeded"], shown["groups"][0]["waiting"]) == (1, 1)
-    assert (await site.ask("GET", "/device/release", token=TOKEN))[1] == {"offer": None}
+    assert (await site.ask("GET", "/device/release", token=TOKEN))[1] == {"offer": None, "ask_again_s": 3_600.0}
     _, history = await site.ask("GET", "/brands/home/devices/device-1/updates?limit=3")
     assert [each["event"] for each in history["data"]] == ["offered", "downloading", "installing"]
     _, more = await site.ask("GET", f"/brands/home/devices/device-1/updates?after={history['next']}")
