@@ -16,6 +16,7 @@ from entendre.cloud.links import LiveLinks
 from entendre.cloud.retention import forget
 from entendre.cloud.telemetry import TelemetryDoor
 from entendre.cloud.webhooks import WebhookDesk
+from entendre.gateways.fleet.conversations import Conversations
 from entendre.media.posting import Poster
 from entendre.ports.fleet_devices import DeviceLogin
 from entendre.store.fleet.changes import ChangeRows
@@ -112,6 +113,9 @@ async def open_parts(app: App) -> FleetParts:
             twins, door, commands, releases.door, again=commands.delivery.came, releases=releases.door.exchange
         ),
     )
+    conversations = Conversations(links, commands, twins, brand_of)
+    app.households.on_visit = conversations.came
+    app.stack.push_async_callback(conversations.close)
     await _run(app, parts, watch, forget((telemetry, command_rows, changes)))
     return parts
 

@@ -74,6 +74,8 @@ class Households:
         self._waking: set[asyncio.Task[None]] = set()
         self._homeless: Assistant | None = None
         self._position: Position | None = None
+        self.on_visit: Callable[[str, DeviceLink], Callable[[], None]] = lambda device, link: lambda: None
+        """Called with a device that proved who it is and its link; returns what to call when it leaves."""
 
     # -- for gateways ------------------------------------------------------------------------------------------------
 
@@ -87,8 +89,10 @@ class Households:
     async def receive(self, visit: Visit) -> AsyncIterator[Conversation]:
         """The conversation of a visit in its household. Raises: StoreError, OverloadedError, NotFoundError."""
         device = visit.profile.device
+        left = None
         if visit.profile.proven:
             self._devices.setdefault(device, set()).add(visit)
+            left = self.on_visit(device, visit.link)
         try:
             household = self._visits[visit] = await self._household_of(visit)
             if household is None:
@@ -97,6 +101,8 @@ class Households:
             async with self.using(household) as runtime:
                 yield runtime.hub.open(visit.profile, visit.link)
         finally:
+            if left is not None:
+                left()
             self._visits.pop(visit, None)
             self._doubtful.discard(visit)
             self._devices.get(device, set()).discard(visit)
