@@ -54,11 +54,11 @@ class LiveLinks:
         """Call this with the id of each device that connects."""
         self._attached.append(told)
 
-    def attach(self, device: str, brand: str, link: CommandLink) -> Callable[[], None]:
-        """A connection opened; returns what to call once when it closes. The newest of a kind wins."""
+    def attach(self, device: str, brand: str, link: CommandLink, *, replaces: bool = True) -> Callable[[], None]:
+        """A connection opened; returns what to call once when it closes. With `replaces` the newest of a kind wins."""
         mine = self._links.setdefault(device, [])
-        older = [each for each in mine if each.kind == link.kind]
-        mine[:] = [each for each in mine if each.kind != link.kind]
+        older = [each for each in mine if replaces and each.kind == link.kind]
+        mine[:] = [each for each in mine if each not in older]
         mine.append(link)
         self._brands[device] = brand
         for each in older:

@@ -42,8 +42,11 @@ class DeviceLinks(Protocol):
         """Ids of the devices that are connected here."""
         ...
 
-    def attach(self, device: str, brand: str, link: CommandLink) -> Callable[[], None]:
-        """A connection opened; returns what to call once when it closes."""
+    def attach(self, device: str, brand: str, link: CommandLink, *, replaces: bool = True) -> Callable[[], None]:
+        """A connection opened; returns what to call once when it closes.
+
+        `replaces`: older ones of its kind are dead or left behind, and are closed.
+        """
         ...
 
     def link(self, device: str) -> CommandLink | None:

@@ -103,7 +103,7 @@ class Conversations:
     async def _attach(self, device: str, link: ConversationLink) -> None:
         brand = await self._brand_of(device)
         if brand is not None:
-            link.detach = self._links.attach(device, brand, link)
+            link.detach = self._links.attach(device, brand, link, replaces=False)
             await link.catch_up(brand)
 
     def _done(self, task: asyncio.Task[None]) -> None:

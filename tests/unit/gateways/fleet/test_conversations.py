@@ -50,8 +50,8 @@ async def conversations(site: Any) -> AsyncIterator[Conversations]:
     await conversations.close()
 
 
-async def heard(site: Any, topic: str, change: str) -> None:
-    following = site.feed.follow(Interest(topics=(topic,)), 0)
+async def heard(site: Any, topic: str, change: str, subject: str | None = None) -> None:
+    following = site.feed.follow(Interest(topics=(topic,), subject=subject), 0)
     async with asyncio.timeout(5):
         async for news in following:
             if any(each.change == change for each in news.changes):
@@ -91,7 +91,7 @@ async def test_commands_are_its_actions_and_its_tools(site: Any, conversations: 
     assert (await asked("hum", [1]))[0] == 404
     assert speaker.done[:2] == [SetVolume(30), CallDeviceTool("self_led_set", '{"on": true}')]
     queued = await site.commands.queue(BRAND, device, "hum", {"n": 1}, by="t")
-    await heard(site, "command", "done")
+    await heard(site, "command", "done", queued.id)
     kept = await site.commands.get(BRAND, device, queued.id)
     assert (kept.state, kept.result) == ("done", '"la la"')
     left()
