@@ -184,3 +184,15 @@ MQTT = (
     mqtt.encode(packets.SubAck(5, (0, 1, 0x80))),
     mqtt.encode(packets.Disconnect()),
 )
+
+FLEET = (
+    b'twin/get\n{"request":"a"}',
+    b'twin/reported\n{"patch":{"volume":40,"led":{"color":null}},"request":"b"}',
+    b'telemetry\n{"messages":[{"id":"m1","at_s":1.5,"body":{"t":21.5}},{"body":[1,"\\u00e9"]}]}',
+    b'telemetry\n{"body":"x","id":"m2"}',
+    b"commands/get\n{}",
+    b'commands/0190-aa/answer\n{"status":200,"result":{"ok":true}}',
+    b'firmware\n{"version":"1.4.0"}',
+    b'release\n{"running":"1.4.0","rollout":"r","attempt":1,"said":"installed","detail":"d"}',
+)
+"""A kind of message of a device of the fleet, a line break, and its payload."""

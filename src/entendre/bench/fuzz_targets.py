@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from entendre.bench import fuzz_seeds as seeds
 from entendre.core.audio import Encoding
 from entendre.core.errors import InvalidInputError
-from entendre.wire import g711
+from entendre.wire import fleet_messages, g711
 from entendre.wire import xiaozhi_messages as messages
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.lenient import Json, compact, parse_object
@@ -238,6 +238,22 @@ def _check_packet(packet: Packet, qos: InboundQos) -> None:
     encode_packet(packet)
 
 
+def _fleet() -> Callable[[bytes], int]:
+    """Inputs are a kind of message, a line break and its payload."""
+
+    def feed(data: bytes) -> int:
+        kind, _, payload = data.partition(b"\n")
+        request = fleet_messages.read_request(kind.decode("utf-8", "replace"), payload)
+        if isinstance(request, fleet_messages.TelemetrySent):
+            for each in request.messages:
+                fleet_messages.compact(each.body)
+        elif isinstance(request, fleet_messages.CommandAnswered):
+            fleet_messages.compact(request.result)
+        return 0
+
+    return feed
+
+
 TARGETS: dict[str, Target] = {
     "wyoming": Target(_wyoming, seeds.WYOMING, MAX_WYOMING_BYTES),
     "realtime": Target(_realtime, seeds.REALTIME, MAX_EVENT_BYTES),
@@ -247,5 +263,6 @@ TARGETS: dict[str, Target] = {
     "xiaozhi_ota": Target(_ota, seeds.OTA),
     "xiaozhi_udp": Target(_udp, seeds.UDP),
     "mcp": Target(_mcp, seeds.MCP, MAX_TOOLS_BYTES),
+    "fleet_messages": Target(_fleet, seeds.FLEET),
     "mqtt": Target(_mqtt, seeds.MQTT, MAX_PACKET_BYTES + 5),
 }
