@@ -18,7 +18,7 @@ FIRMWARE = "firmware"
 """What a device reports under this key is what the registry shows as its firmware."""
 
 _TWIN = "tags, tags_version, desired, desired_version, reported, reported_version, changed_at_s"
-_MARKS = (1, 8, 64, 512)
+_MARKS = (1, 8, 32, 128, 256, 512)
 """Lengths of `IN (…)` lists: few different statements, so that engines keep them prepared."""
 
 

@@ -118,7 +118,7 @@ CREATE TABLE fleet_devices (
     UNIQUE (region, brand, serial)
 ) WITHOUT ROWID;
 CREATE INDEX fleet_devices_of_brand ON fleet_devices (region, brand, id);
-CREATE INDEX fleet_devices_of_product ON fleet_devices (region, brand, product, firmware, id);
+CREATE INDEX fleet_devices_of_product ON fleet_devices (region, brand, product, firmware);
 CREATE INDEX fleet_devices_of_group ON fleet_devices (region, brand, enrolment_group) WHERE enrolment_group IS NOT NULL;
 CREATE INDEX fleet_devices_of_household ON fleet_devices (region, household, id) WHERE household IS NOT NULL;
 CREATE INDEX fleet_devices_online ON fleet_devices (region, node) WHERE online = 1;
