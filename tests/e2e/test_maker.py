@@ -34,7 +34,7 @@ pytest.importorskip("argon2")
 QUIET = ("--set", "speech.recognizer=none", "--set", "speech.voice=none", "--set", "speech.vad=none")
 FIRMWARE = os.urandom(600_000)
 PASSWORD = "correct horse battery staple"
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Terminal:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from entendre.core.errors import EntendreError
+from entendre.core.errors import EntendreError, InvalidInputError
 
 if TYPE_CHECKING:
     from entendre.clients.api.oauth import Tokens
 
 EARLY_S = 60.0
 """An access token is renewed this long before its end."""
+LOCK_ATTEMPTS, LOCK_PAUSE_S = 600, 0.1
+"""Longer than a renewal takes that has to wait for its server."""
 
 
 class SignedOutError(EntendreError):
@@ -99,18 +101,27 @@ async def locked() -> AsyncIterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        await asyncio.to_thread(_take, descriptor)
+        for _ in range(LOCK_ATTEMPTS):
+            if _taken(descriptor):
+                break
+            await asyncio.sleep(LOCK_PAUSE_S)
+        else:
+            raise InvalidInputError(f"Another program holds {file}; end it, or try again.")
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int) -> None:
+def _taken(descriptor: int) -> bool:
     try:
         import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     except ImportError:
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    return True
 
 
 def _ends_soon(sign_in: SignIn) -> bool:
