@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import partial
 from typing import Annotated
 
@@ -128,7 +129,7 @@ async def _operate(operation: RolloutOperation, call: Call) -> Reply:
         call.path["rollout"],
         operation,
         by=call.principal.actor,
-        version=version_of(call.if_match),
+        version=_version_of(call.if_match),
     )
     return _reply(changed)
 
@@ -180,7 +181,14 @@ async def _report(call: Call) -> Reply:
 
 
 def _reply(found: RolloutRecord) -> Reply:
-    return Reply(_shown(found), etag=str(found.version))
+    """The ETag is the version, which operations change, and a sum of the counts, which devices change."""
+    counts = msgspec.json.encode(found.groups)
+    return Reply(_shown(found), etag=f"{found.version}.{zlib.crc32(counts):08x}")
+
+
+def _version_of(if_match: str | None) -> int | None:
+    """The version in an ETag: what devices did meanwhile makes none of them stale. Raises: StaleError."""
+    return version_of(None if if_match is None else if_match.partition(".")[0])
 
 
 def _shown(found: RolloutRecord) -> RolloutShown:
