@@ -7,13 +7,15 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from entendre.bench.simulate.requests import Requests, UnexpectedAnswerError
 from entendre.clients.device.identity import device_key, proof_text
 from entendre.cloud.signatures import is_signed
 
 OLD, FAULTY, MENDED = "1.0.0", "2.0.0", "2.0.1"
+Asked = Literal["tried", "soon", "later"]
+"""What came of a question: something was installed or failed, or when the device is to ask again."""
 CUT_AFTER_BYTES = 20_000
 SOON_S = 300.0
 """A device that is told to ask again within this is ahead of the others: simulated time is short."""
@@ -60,12 +62,12 @@ async def come_up(requests: Requests, device: Device) -> None:
     await requests.ask("POST", "/device/telemetry", {"messages": [message]}, token=device.token)
 
 
-async def look_for_release(requests: Requests, factory: Factory, device: Device, install_s: float) -> bool:
-    """Ask what to install, and do so; whether to ask again soon."""
+async def look_for_release(requests: Requests, factory: Factory, device: Device, install_s: float) -> Asked:
+    """Ask what to install, and do so."""
     answer = await requests.ask("GET", "/device/release", token=device.token)
     offer = answer["offer"]
     if offer is None:
-        return bool(answer["ask_again_s"] <= SOON_S)
+        return "soon" if answer["ask_again_s"] <= SOON_S else "later"
     if not is_signed(factory.public_key, offer["manifest"], base64.b64decode(offer["signature"])):
         raise UnexpectedAnswerError("A device was offered what its maker did not sign.")
     await _say(requests, device, offer, "downloading")
@@ -80,7 +82,7 @@ async def look_for_release(requests: Requests, factory: Factory, device: Device,
     else:
         device.firmware = number
         await requests.ask("POST", "/device/release/report", {"running": number}, token=device.token)
-    return False
+    return "tried"
 
 
 async def _say(requests: Requests, device: Device, offer: dict[str, Any], state: str) -> None:

@@ -22,7 +22,9 @@ EAGER_TURNS = 4
 """Every so many turns a worker takes a device that need not ask soon."""
 MAX_EVENTS = 200
 FLAKY_PERCENT = 0.5
-PATIENCE_S = 600.0
+IDLE_S = 0.3
+"""How long a worker rests after a device that was offered nothing: those that update come first."""
+PATIENCE_S = 900.0
 """A step that takes longer has gone wrong."""
 
 
@@ -247,10 +249,12 @@ class _Simulation:
                     continue
                 device = queue.popleft()
                 before = device.firmware
-                is_soon = await look_for_release(self._requests, self._factory, device, self._options.install_s)
+                asked = await look_for_release(self._requests, self._factory, device, self._options.install_s)
                 self._note_firmware(before, device.firmware)
                 if device.firmware != number:
-                    (soon if is_soon else waiting).append(device)
+                    (soon if asked == "soon" else waiting).append(device)
+                if asked != "tried":
+                    await asyncio.sleep(IDLE_S)
 
         async with _in_background(worker(turn) for turn in range(min(WORKERS, len(self._devices)))):
             yield

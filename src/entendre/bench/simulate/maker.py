@@ -64,9 +64,10 @@ class Maker:
         return str(made["id"])
 
     async def operate(self, rollout: str, operation: str) -> dict[str, Any]:
-        """Do something with a rollout."""
-        found: dict[str, Any] = await self._requests.ask("POST", self._at(f"rollouts/{rollout}/{operation}"))
-        return found
+        """Do something with a rollout; what was done before its answer was lost is refused, and is as good."""
+        path = self._at(f"rollouts/{rollout}/{operation}")
+        await self._requests.ask("POST", path, expect=(200, 409))
+        return await self.rollout(rollout)
 
     async def rollout(self, rollout: str) -> dict[str, Any]:
         """A rollout as it stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,8 @@ from entendre.core.errors import EntendreError
 ADDRESSES = 16
 """Loopback addresses that devices come from, so that limits of one address hold for a part of the fleet only."""
 CONNECTIONS = 96
-ATTEMPTS = 8
+PATIENCE_S = 90.0
+"""How long one request is sent again: a server that was killed takes a while to be back."""
 TIMEOUT_S = 60.0
 LONGEST_WAIT_S = 5.0
 
@@ -99,8 +101,10 @@ class Requests:
         self, method: str, url: str, content: bytes | None, headers: dict[str, str], query: Mapping[str, str] | None
     ) -> tuple[int, bytes]:
         """Send again what the server was too busy for, or what a connection that broke lost."""
-        for attempt in range(ATTEMPTS):
-            wait_s = min(LONGEST_WAIT_S, 0.1 * 2**attempt)
+        until_s = time.monotonic() + PATIENCE_S
+        for attempt in itertools.count():
+            is_last = time.monotonic() > until_s
+            wait_s = min(LONGEST_WAIT_S, 0.1 * 2 ** min(attempt, 8))
             try:
                 async with (
                     self._limit,
@@ -108,11 +112,11 @@ class Requests:
                 ):
                     self.sent += 1
                     body = await answer.read()
-                    if answer.status not in (429, 503) or attempt == ATTEMPTS - 1:
+                    if answer.status not in (429, 503) or is_last:
                         return answer.status, body
                     wait_s = min(LONGEST_WAIT_S, float(answer.headers.get("Retry-After", wait_s)))
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                if attempt == ATTEMPTS - 1:
+                if is_last:
                     raise UnexpectedAnswerError("The server can't be reached.", detail=str(error)) from error
             self.again += 1
             await asyncio.sleep(wait_s)
