@@ -47,6 +47,7 @@ FIXED: dict[str, dict[str, Any]] = {
     "oauth_grants": {"kind": "device", "state": "denied"},
     "device_credentials": {"kind": "x509"},
     "consents": {"purpose": "history"},
+    "rollout_devices": {"state": "succeeded", "deadline_s": None},
 }
 _CLOSED = ["state", "mode", "kind", "role", "event", "purpose"]
 NO_WORDS = frozenset([*_CLOSED, "rollout", "from_firmware", "job", "place", "running"])

@@ -6,9 +6,10 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from entendre.core.errors import NotFoundError
@@ -38,6 +39,9 @@ class _Wanted:
 
 class ExportStore(OfPeople):
     """Implements `ports.households.Export`."""
+
+    _columns: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """Of every table; read once."""
 
     def household(self, household: str, account: str | None, by: str) -> AsyncIterator[bytes]:
         """The archive in pieces, without other members' private things. Raises: NotFoundError, StoreError."""
@@ -88,18 +92,24 @@ class ExportStore(OfPeople):
         if table.private and wanted.kind == "household":
             condition = f"({condition}) AND {table.private}"
         where, values = bound(condition, self._region, wanted.subject, wanted.asker)
-        sql = f"SELECT * FROM {table.name} WHERE region = ? AND {where}"
+        columns = await self._columns_of(table)
+        sql = f"SELECT {', '.join(columns)} FROM {table.name} WHERE region = ? AND {where}"
         key = ", ".join(table.key)
         if after is not None:
             sql += f" AND ({key}) > ({', '.join('?' for _ in table.key)})"
         sql += f" ORDER BY {key} LIMIT {ROWS_AT_ONCE}"
 
         def work(connection: Connection) -> list[dict[str, Any]]:
-            cursor: Any = connection.execute(sql, (self._region, *values, *(after or ())))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+            found = connection.execute(sql, (self._region, *values, *(after or ())))
+            return [dict(zip(columns, row, strict=True)) for row in found]
 
         return await self._database.read(work)
+
+    async def _columns_of(self, table: Table) -> tuple[str, ...]:
+        if not self._columns:
+            shapes = await self._database.read(self._database.engine.tables)
+            self._columns = {shape.name: shape.columns for shape in shapes}
+        return self._columns[table.name]
 
     async def _note(self, wanted: _Wanted) -> None:
         """Write into the audit log who took it. Raises: NotFoundError."""
