@@ -158,19 +158,17 @@ WANTING_AT_ONCE = 500
 
 def wanting(rows: RolloutRows, devices: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those of these devices (brand, id) that wait for an offer which a group of theirs may get."""
-    if not rows.open_rollouts(*OFFERING):
-        return []
     found: set[str] = set()
-    offering = tuple(each.value for each in OFFERING)
-    for at in range(0, len(devices), WANTING_AT_ONCE):
-        some = tuple(device for _, device in devices[at : at + WANTING_AT_ONCE])
-        sql = (
-            "SELECT d.device FROM rollout_devices d JOIN rollouts o ON o.region = d.region AND o.id = d.rollout"
-            " WHERE d.region = ? AND d.state = ? AND d.grp <= o.grp AND o.finished_at_s IS NULL"
-            f" AND o.state IN (?, ?) AND d.device IN ({', '.join('?' for _ in some)})"
-        )
-        values = (rows.region, DeviceState.WAITING.value, *offering, *some)
-        found.update(str(row[0]) for row in rows.connection.execute(sql, values).fetchall())
+    for rollout in rows.open_rollouts(*OFFERING):
+        for at in range(0, len(devices), WANTING_AT_ONCE):
+            some = tuple(device for _, device in devices[at : at + WANTING_AT_ONCE])
+            sql = (
+                "SELECT device, grp FROM rollout_devices WHERE region = ? AND rollout = ? AND state = ?"
+                f" AND device IN ({', '.join('?' for _ in some)})"
+            )
+            values = (rows.region, rollout.id, DeviceState.WAITING.value, *some)
+            waiting = rows.connection.execute(sql, values).fetchall()
+            found.update(str(device) for device, group in waiting if 0 <= group <= rollout.group)
     return [each for each in devices if each[1] in found]
 
 
@@ -183,13 +181,15 @@ def ask_all(rows: RolloutRows, devices: Sequence[tuple[str, str]]) -> list[Offer
 def gone(rows: RolloutRows) -> list[tuple[str, str]]:
     """Some devices, with their rollouts, that wait and will never ask."""
     sql = (
-        "SELECT d.rollout, d.device FROM rollouts o"
-        " JOIN rollout_devices d ON d.region = o.region AND d.rollout = o.id AND d.state = ?"
+        "SELECT d.device FROM rollout_devices d"
         " LEFT JOIN fleet_devices f ON f.region = d.region AND f.id = d.device"
-        " WHERE o.region = ? AND o.finished_at_s IS NULL AND coalesce(f.state, 'revoked') = 'revoked' LIMIT ?"
+        " WHERE d.region = ? AND d.rollout = ? AND d.state = ? AND coalesce(f.state, 'revoked') = 'revoked' LIMIT ?"
     )
-    values = (DeviceState.WAITING.value, rows.region, CANCELLED_AT_ONCE)
-    return [(str(row[0]), str(row[1])) for row in rows.connection.execute(sql, values).fetchall()]
+    found: list[tuple[str, str]] = []
+    for rollout in rows.open_rollouts(*SHOWN):
+        values = (rows.region, rollout.id, DeviceState.WAITING.value, CANCELLED_AT_ONCE)
+        found += [(rollout.id, str(row[0])) for row in rows.connection.execute(sql, values).fetchall()]
+    return found
 
 
 def cancel_gone(rows: RolloutRows, found: Sequence[tuple[str, str]]) -> None:

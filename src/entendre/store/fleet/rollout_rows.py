@@ -102,15 +102,16 @@ class RolloutRows:
 
     def rollouts_of_device(self, brand: str, device: str) -> tuple[tuple[RolloutRow, DeviceRow], ...]:
         """The open rollouts that a device is in, newest first."""
-        sql = (
-            "SELECT d.rollout FROM rollout_devices d JOIN rollouts o ON o.region = d.region AND o.id = d.rollout"
-            " WHERE d.region = ? AND d.device = ? AND d.brand = ? AND o.finished_at_s IS NULL ORDER BY d.rollout DESC"
-        )
+        # Two steps, because SQLite reads every device of the region for anything that is not in the device's index.
+        sql = "SELECT rollout FROM rollout_devices WHERE region = ? AND device = ?"
+        of_device = self.connection.execute(sql, (self.region, device)).fetchall()
         found = []
-        for (rollout,) in self.connection.execute(sql, (self.region, device, brand)).fetchall():
-            row, place = self.rollout(rollout), self.device(rollout, device)
-            if row is not None and place is not None:
-                found.append((row, place))
+        for (rollout,) in sorted(of_device, reverse=True):
+            sql = f"{_ROLLOUT} WHERE o.region = ? AND o.id = ? AND o.brand = ? AND o.finished_at_s IS NULL"
+            row = self.connection.execute(sql, (self.region, rollout, brand)).fetchone()
+            place = None if row is None else self.device(rollout, device)
+            if place is not None:
+                found.append((_rollout(row), place))
         return tuple(found)
 
     def device(self, rollout: str, device: str) -> DeviceRow | None:
