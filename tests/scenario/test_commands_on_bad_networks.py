@@ -18,6 +18,7 @@ from entendre.cloud.links import LiveLinks
 from entendre.core.errors import OfflineError
 from entendre.ports.changes import Interest
 from entendre.ports.commands import CommandAnswer, CommandRecord
+from entendre.ports.links import SPEAKS
 from entendre.store.connection import Connection
 from entendre.store.database import Database
 from entendre.store.fleet.changes import ChangeRows
@@ -71,6 +72,7 @@ class Device:
 
 class Link:
     kind = "test"
+    rank = SPEAKS
 
     def __init__(self, device: Device) -> None:
         self.device = device

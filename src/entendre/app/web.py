@@ -15,6 +15,7 @@ from entendre.config import Settings, is_loopback
 from entendre.core.document import document_of
 from entendre.core.errors import ConfigurationError
 from entendre.core.plan import DeviceView
+from entendre.gateways.fleet.realtime import FleetRealtime
 from entendre.gateways.mqtt import tls_context
 from entendre.gateways.realtime.gateway import RealtimeGateway
 from entendre.gateways.realtime.settings import RealtimeSettings
@@ -37,6 +38,7 @@ async def start_web(app: App) -> int:
         RealtimeSettings(language=settings.server.language, max_connections=settings.limits.connections),
         may_stay=may_stay,
         standing_of=standing_of,
+        fleet=FleetRealtime(app.fleet.logins, app.fleet.desk, app.fleet.links),
     )
     services = _web_services(app, realtime)
     services.api = await open_fleet(app, require_key=services.require_key)

@@ -10,6 +10,7 @@ from entendre.cloud.changes import LiveChanges
 from entendre.cloud.commands import Commands
 from entendre.cloud.links import LiveLinks
 from entendre.ports.commands import CommandAnswer, CommandRecord
+from entendre.ports.links import SPEAKS
 from entendre.ports.telemetry import TelemetryRow
 from entendre.store.database import Database
 from entendre.store.fleet.changes import ChangeRows
@@ -50,6 +51,7 @@ class _Echo:
     """A device that answers at once."""
 
     kind = "bench"
+    rank = SPEAKS
 
     async def call(self, command: str, name: str, payload: Any, timeout_s: float) -> CommandAnswer:
         await asyncio.sleep(0)

@@ -100,6 +100,11 @@ REALTIME = tuple(
             {"type": "response.create", "response": {"input": [_ITEM], "tools": [_TOOL], "metadata": {"a": "b"}}},
             {"type": "response.create", "response": {"modalities": ["text"]}},
             {"type": "response.cancel", "response_id": "r"},
+            {"type": "entendre.twin.get", "event_id": "e2"},
+            {"type": "entendre.twin.report", "patch": {"volume": 40, "lamp": None}, "request": "r1"},
+            {"type": "entendre.telemetry", "messages": [{"body": {"t": 21.5}, "id": "m1", "at_s": 1.8e9}]},
+            {"type": "entendre.command.answer", "id": "c-1", "status": 200, "result": {"ok": True}},
+            {"type": "entendre.release.report", "running": "1.0", "rollout": "r", "attempt": 1, "said": "installed"},
         ),
     )
 )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from entendre.core.errors import EntendreError
 from entendre.ports.changes import ChangeFeed, FeedChange, Interest
-from entendre.ports.links import CommandLink
+from entendre.ports.links import LISTENS, CommandLink
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class LiveLinks:
         return tuple(self._links)
 
     def on_attached(self, told: Callable[[str], None]) -> None:
-        """Call this with the id of each device that connects."""
+        """Call this with the id of each device that has a new connection for its commands."""
         self._attached.append(told)
 
     def attach(self, device: str, brand: str, link: CommandLink, *, replaces: bool = True) -> Callable[[], None]:
@@ -64,14 +64,14 @@ class LiveLinks:
         for each in older:
             each.close(REPLACED)
         self._tell(device)
-        for told in self._attached:
+        for told in self._attached if self.link(device) is link else ():
             told(device)
         return lambda: self._detach(device, link)
 
     def link(self, device: str) -> CommandLink | None:
-        """The newest connection of a device; None if it has none here."""
-        links = self._links.get(device)
-        return links[-1] if links else None
+        """The connection that a device takes commands on; None if it has none here."""
+        able = [each for each in reversed(self._links.get(device, ())) if each.rank > LISTENS]
+        return max(able, key=lambda each: each.rank, default=None)
 
     def brand_of(self, device: str) -> str | None:
         """The brand of a device that is connected here."""

@@ -74,11 +74,11 @@ class DevicePage:
 
 @dataclass(frozen=True, slots=True)
 class DeviceLogin:
-    """What a device's token stands for."""
+    """What a device's token stands for. `credential`: empty where the token was checked elsewhere."""
 
     device: str
     brand: str
-    credential: str
+    credential: str = ""
     household: str | None = None
 
 

@@ -7,12 +7,17 @@ from typing import Any, Protocol
 
 from entendre.ports.commands import CommandAnswer, CommandRecord
 
+SPEAKS, ACTS, LISTENS = 2, 1, 0
+"""What a link can do with commands: carry them with their ids; do them by the device's own actions; nothing."""
+
 
 class CommandLink(Protocol):
     """One open connection of a device. Its methods are called on the event loop."""
 
     kind: str
     """"mqtt", "realtime" …: a new link of a kind takes the place of the older one."""
+    rank: int
+    """`SPEAKS`, `ACTS` or `LISTENS`: commands go to the newest link of the highest rank."""
 
     async def call(self, command: str, name: str, payload: Any, timeout_s: float) -> CommandAnswer:
         """Have the device do something now; the caller bounds the wait. Raises: OfflineError, OverloadedError."""
@@ -50,7 +55,7 @@ class DeviceLinks(Protocol):
         ...
 
     def link(self, device: str) -> CommandLink | None:
-        """The newest connection of a device; None if it has none here."""
+        """The connection that a device takes commands on; None if it has none here."""
         ...
 
     def brand_of(self, device: str) -> str | None:

@@ -34,12 +34,13 @@ class Outcome(StrEnum):
 class Standing:
     """What a client's credentials speak for: a household, None for the server's own; or a device, which has its own.
 
-    `account`: of the person who is signed in.
+    `account`: of the person who is signed in. `brand`: of a device of the fleet.
     """
 
     household: str | None = None
     device: str | None = None
     account: str | None = None
+    brand: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ async def _standing(principal: object | None, named: str | None, services: WebSe
         case Principal(kind="device"):
             if named is not None:
                 raise invalid("A device speaks for the household that it is in.", PARAMETER)
-            return Standing(device=principal.id)
+            return Standing(device=principal.id, brand=principal.brand)
     if named is None or named == HOME:
         return Standing()
     if services.homes is None or await services.homes.home(named) is None:

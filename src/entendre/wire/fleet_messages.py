@@ -147,6 +147,13 @@ def read_document(kind: str, document: dict[str, Any]) -> DeviceRequest | Protoc
             return ProtocolFailed("unknown_topic", "there is no such topic")
 
 
+def read_within(kind: str, text: str, document: dict[str, Any]) -> DeviceRequest | ProtocolFailed:
+    """A device's message that was decoded from an event of another protocol; the bounds are the same."""
+    if len(text.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
+        return ProtocolFailed("message_too_long", f"a message is longer than {MAX_MESSAGE_BYTES} bytes")
+    return _unfit(text, document) or read_document(kind, document)
+
+
 def compact(document: Any) -> bytes:
     """A message of ours."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -202,9 +209,13 @@ def _object(payload: bytes | str) -> dict[str, Any] | ProtocolFailed:
         return ProtocolFailed("bad_json", "a message is no JSON")
     if not isinstance(document, dict) or is_too_deep(text, document):
         return ProtocolFailed("bad_json", "a message is no JSON object, or too deep")
+    return _unfit(text, document) or document
+
+
+def _unfit(text: str, document: dict[str, Any]) -> ProtocolFailed | None:
     if "\\u" in text and not is_plain(document):
         return ProtocolFailed("bad_text", "a text has NUL or half a surrogate pair in it")
-    return document
+    return None
 
 
 def _refused(_: str) -> None:

@@ -19,6 +19,7 @@ from entendre.wire.realtime_checks import (
     string_at,
     without_surrogates,
 )
+from entendre.wire.realtime_fleet import DeviceSaid, device_event
 from entendre.wire.realtime_items import Item, audio_at, item_of
 from entendre.wire.realtime_session import MAX_TOOLS, SessionConfig, Tool, speaks, tools_of, updated
 
@@ -122,6 +123,7 @@ ClientEvent = (
     | ItemDeleted
     | ResponseRequested
     | ResponseCancelled
+    | DeviceSaid
     | Rejected
 )
 
@@ -149,7 +151,7 @@ def read_event(text: str, config: SessionConfig, fallback_id: str) -> Received |
     given_id = document.get("event_id")
     event_id = without_surrogates(given_id[:MAX_ID_CHARS]) if isinstance(given_id, str) else None
     try:
-        return Received(_event_of(document, config, fallback_id), event_id)
+        return Received(_event_of(text, document, config, fallback_id), event_id)
     except Refused as refused:
         return Received(Rejected(refused.code, refused.message, refused.param, event_id), event_id)
 
@@ -158,12 +160,15 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _event_of(document: Json, config: SessionConfig, fallback_id: str) -> ClientEvent:
+def _event_of(text: str, document: Json, config: SessionConfig, fallback_id: str) -> ClientEvent:
     kind = string_at(document, "type", "", limit=128)
     read = _READERS.get(kind)
-    if read is None:
+    if read is not None:
+        return read(document, config, fallback_id)
+    said = device_event(kind, text, document)
+    if said is None:
         raise Refused("invalid_value", "Unknown event type.", "type")
-    return read(document, config, fallback_id)
+    return said
 
 
 def _session_update(document: Json, config: SessionConfig, _: str) -> ClientEvent:

@@ -1,7 +1,7 @@
 """Conversations of devices that proved who they are, as links: presence, commands and the volume of the twin.
 
 Whatever protocol is spoken, a conversation can do a device's own actions: it sets the volume, and calls its tools. What
-speaks the fleet's own messages too has a link of its own beside this one, which is newer and so comes first.
+speaks the fleet's own messages too has a link of its own beside this one, which has a higher rank and so comes first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from entendre.core.actions import Action, CallDeviceTool, SetMuted, SetVolume
 from entendre.core.errors import EntendreError, OfflineError
 from entendre.ports.commands import CommandAnswer, CommandRecord
 from entendre.ports.fleet_twins import TwinPatch, TwinRecord
-from entendre.ports.links import DeviceLinks
+from entendre.ports.links import ACTS, DeviceLinks
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,7 @@ class ConversationLink:
     """Implements `ports.links.CommandLink` over the actions of a conversation."""
 
     kind = "conversation"
+    rank = ACTS
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -16,10 +15,11 @@ from entendre.core.errors import (
     ThrottledError,
     UnavailableError,
 )
+from entendre.gateways.fleet import asked
 from entendre.gateways.mqtt.router import Client, Credentials, Identity, Message, Work
 from entendre.ports.commands import CommandAnswer, CommandRecord
 from entendre.ports.fleet_devices import DeviceLogin
-from entendre.ports.links import DeviceLinks
+from entendre.ports.links import SPEAKS, DeviceLinks
 from entendre.wire import fleet_messages as wire
 from entendre.wire.failure import ProtocolFailed
 
@@ -106,12 +106,13 @@ class MqttLink:
     """Implements `ports.links.CommandLink` over one MQTT connection."""
 
     kind = "mqtt"
+    rank = SPEAKS
 
     def __init__(self, client: Client, who: DeviceLogin, desk: Desk) -> None:
         self._client = client
         self.who = who
         self._desk = desk
-        self._calls: dict[str, asyncio.Future[CommandAnswer]] = {}
+        self._calls = asked.Calls()
         self.ends: list[Callable[[], None]] = []
 
     @property
@@ -123,35 +124,22 @@ class MqttLink:
 
     async def call(self, command: str, name: str, payload: Any, timeout_s: float) -> CommandAnswer:
         """Have the device do something now; the caller bounds the wait. Raises: OfflineError."""
-        asked = {"name": name, "payload": payload, "mode": "direct", "timeout_s": timeout_s}
-        answer: asyncio.Future[CommandAnswer] = asyncio.get_running_loop().create_future()
-        self._calls[command] = answer
-        try:
-            if not self._send(f"commands/{command}", asked):
+        with self._calls.waiting(command) as answer:
+            if not self._send(f"commands/{command}", asked.direct(name, payload, timeout_s)):
                 raise OfflineError("The device is not connected.")
             return await answer
-        finally:
-            self._calls.pop(command, None)
 
     async def deliver(self, command: CommandRecord) -> None:
         """Hand over a queued command; returns once it is confirmed. Raises: OfflineError, OverloadedError."""
-        asked = {
-            "name": command.name,
-            "payload": json.loads(command.payload),
-            "mode": "queued",
-            "expires_at_s": command.expires_at_s,
-            "delivery": command.deliveries,
-        }
         topic = wire.topic_of(self.device, f"commands/{command.id}")
         try:
-            await self._client.publish_confirmed(topic, wire.compact(asked))
+            await self._client.publish_confirmed(topic, wire.compact(asked.queued(command)))
         except UnavailableError as error:
             raise OfflineError("The device went away.") from error
 
     def desired(self, patch: Any, version: int, *, replaces: bool) -> None:
         """The desired section of the twin changed by a merge patch, or was replaced. Never waits."""
-        changed = {"replaced": patch} if replaces else {"patch": patch}
-        self._send("twin/desired", {**changed, "version": version})
+        self._send("twin/desired", asked.desired(patch, version, replaces=replaces))
 
     def close(self, reason: str) -> None:
         """End the connection."""
@@ -166,12 +154,8 @@ class MqttLink:
         if isinstance(request, ProtocolFailed):
             self._refuse(kind, None, request.code, request.message)
             return None
-        if isinstance(request, wire.CommandAnswered):
-            waiting = self._calls.get(request.command)
-            if waiting is not None:
-                if not waiting.done():
-                    waiting.set_result(CommandAnswer(request.status, request.result))
-                return None
+        if isinstance(request, wire.CommandAnswered) and self._calls.answered(request):
+            return None
         return self._follow(kind, request, patient=message.qos > 0)
 
     async def _follow(self, kind: str, request: wire.DeviceRequest, *, patient: bool) -> None:
@@ -203,11 +187,7 @@ class MqttLink:
         """The connection is down: who waits for an answer is told."""
         for end in self.ends:
             end()
-        for waiting in self._calls.values():
-            if not waiting.done():
-                waiting.set_exception(OfflineError("The device went away."))
-                waiting.exception()  # seen: nobody may wait any more
-        self._calls.clear()
+        self._calls.gone()
 
     def _refuse(self, kind: str, request: str | None, code: str, message: str) -> None:
         log.debug("a device's message was refused", extra={"device": self.device, "code": code})

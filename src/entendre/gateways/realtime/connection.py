@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from entendre.core.errors import EntendreError
+from entendre.core.errors import EntendreError, ForbiddenError
+from entendre.gateways.realtime.device import DeviceSide, Fleet
 from entendre.gateways.realtime.profile import Caller, profile_of
 from entendre.gateways.realtime.settings import SEND_TIMEOUT_S, RealtimeSettings
 from entendre.gateways.realtime.talk import Talk
@@ -16,11 +18,14 @@ from entendre.session.api import ConversationFactory, DeviceProfile
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.realtime import RealtimeCodec
 from entendre.wire.realtime_client import Received, Rejected, SessionUpdated
-from entendre.wire.realtime_server import Failed, ServerEvent, SessionChanged, SessionCreated
+from entendre.wire.realtime_fleet import DeviceSaid
+from entendre.wire.realtime_server import Extension, Failed, ServerEvent, SessionChanged, SessionCreated
 
 log = logging.getLogger(__name__)
 
 CLOSE_CODES = {"event_too_large": WSCloseCode.MESSAGE_TOO_BIG, "binary_event": WSCloseCode.UNSUPPORTED_DATA}
+GOODBYES = {"shutdown": WSCloseCode.GOING_AWAY, "read_again": WSCloseCode.SERVICE_RESTART}
+"""How a device is told why its connection ends, where it is not its own doing."""
 
 
 class Connection:
@@ -29,7 +34,20 @@ class Connection:
     A client that names its device has one at once, so that alarms ring on it before anybody spoke.
     """
 
-    __slots__ = ("_clock", "_factory", "_settings", "_socket", "_talk", "caller", "codec", "last_heard_s", "request")
+    __slots__ = (
+        "_clock",
+        "_device",
+        "_ending",
+        "_factory",
+        "_fleet",
+        "_settings",
+        "_socket",
+        "_talk",
+        "caller",
+        "codec",
+        "last_heard_s",
+        "request",
+    )
 
     def __init__(
         self,
@@ -40,12 +58,16 @@ class Connection:
         factory: ConversationFactory,
         settings: RealtimeSettings,
         clock: Callable[[], float],
+        fleet: Fleet | None = None,
     ) -> None:
         self.request = request
         self._socket = socket
         self._factory = factory
         self._settings = settings
         self._clock = clock
+        self._fleet = fleet
+        self._device: DeviceSide | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
         self.codec = codec
         self.caller = caller
@@ -54,6 +76,10 @@ class Connection:
     async def serve(self) -> None:
         """Speak with the client until either side ends it."""
         await self.send([SessionCreated(f"sess_{self.codec.name}", self.codec.config)])
+        standing = self.caller.standing
+        if self._fleet is not None and standing.device is not None and standing.brand is not None:
+            self._device = self._fleet.connected(standing.device, standing.brand, self)
+            self._device.opted(self.codec.config.include)
         if self.caller.named:
             self._talk = Talk(self, self._factory)
         try:
@@ -62,8 +88,12 @@ class Connection:
                 if not await self._message(message):
                     break
         finally:
+            if self._device is not None:
+                await self._device.gone()
             if self._talk is not None:
                 await self._talk.end()
+            if self._ending is not None:
+                await asyncio.gather(self._ending, return_exceptions=True)
 
     async def _message(self, message: WSMessage) -> bool:
         """Follow one message; False ends the connection."""
@@ -84,16 +114,25 @@ class Connection:
                 await self.send([Failed("invalid_request_error", code, message, param, event_id)])
             case SessionUpdated():
                 await self.send([SessionChanged(f"sess_{self.codec.name}", self.codec.config)])
+                if self._device is not None:
+                    self._device.opted(self.codec.config.include)
                 if self._talk is not None:
                     self._talk.reconfigure()
             case event:
-                if self._talk is None:
-                    self._talk = Talk(self, self._factory)
                 try:
+                    if isinstance(event, DeviceSaid):
+                        self._device_said(event, received.id)
+                        return
+                    if self._talk is None:
+                        self._talk = Talk(self, self._factory)
                     await self._talk.follow(event, received.id)
                 except EntendreError as error:
-                    kind = "server_error" if error.retryable else "invalid_request_error"
-                    await self.send([Failed(kind, error.code, error.public_message, None, received.id)])
+                    await self.refuse(error, received.id)
+
+    def _device_said(self, said: DeviceSaid, event_id: str | None) -> None:
+        if self._device is None:
+            raise ForbiddenError("Only a device that connects with its own token may send this.")
+        self._device.received(said.request, event_id)
 
     async def _end(self, failure: ProtocolFailed) -> bool:
         log.info("realtime client broke the protocol", extra={"device": self.caller.device, "code": failure.code})
@@ -119,6 +158,22 @@ class Connection:
                 self.drop()
             except ConnectionError:
                 return
+
+    async def show(self, name: str, body: Mapping[str, Any]) -> bool:
+        """Send an event of ours; False once the connection is down."""
+        await self.send([Extension(name, body)])
+        return not self._socket.closed
+
+    async def refuse(self, error: EntendreError, event_id: str | None) -> None:
+        """Say that the client's event of an id can't be followed."""
+        kind = "server_error" if error.retryable else "invalid_request_error"
+        await self.send([Failed(kind, error.code, error.public_message, None, event_id)])
+
+    def end(self, reason: str) -> None:
+        """Have the connection end. Never waits."""
+        if self._ending is None:
+            code = GOODBYES.get(reason, WSCloseCode.POLICY_VIOLATION)
+            self._ending = asyncio.create_task(self.close(code, reason), name="realtime-goodbye")
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye and end the connection; drops a client that does not answer."""

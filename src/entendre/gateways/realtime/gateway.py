@@ -8,16 +8,20 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import WSCloseCode, web
 
 from entendre.core.errors import EntendreError
 from entendre.gateways.realtime.connection import Connection
+from entendre.gateways.realtime.device import Fleet
 from entendre.gateways.realtime.profile import Caller
 from entendre.gateways.realtime.settings import SWEEP_S, RealtimeSettings
 from entendre.session.api import ConversationFactory, Standing
 from entendre.system import new_id
 from entendre.wire.realtime import MAX_EVENT_BYTES, Dialect, RealtimeCodec, SessionConfig
+from entendre.wire.realtime_checks import MAX_NAME_CHARS, without_surrogates
+from entendre.wire.realtime_session import MAX_INCLUDES
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +45,14 @@ class RealtimeGateway:
         clock: Callable[[], float] = time.monotonic,
         may_stay: Callable[[web.Request], Awaitable[bool]] | None = None,
         standing_of: Callable[[web.Request], Awaitable[Standing]] | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         """`may_stay`: whether what let a client in still holds; asked every `SWEEP_S`.
 
         `standing_of`: what its credentials speak for; without it, for the server's own household.
+        `fleet`: where devices belong that come with their own tokens.
         """
+        self._fleet = fleet
         self._may_stay = may_stay
         self._standing_of = standing_of
         self._factory = factory
@@ -91,8 +98,10 @@ class RealtimeGateway:
             named=bool(device),
             standing=standing,
         )
-        codec = RealtimeCodec(name, _dialect(request), self._default)
-        return Connection(request, response, codec, caller, self._factory, self._settings, self._clock)
+        names = query.get("include", "").split(",")[:MAX_INCLUDES]
+        include = tuple(without_surrogates(each[:MAX_NAME_CHARS]) for each in names if each)
+        codec = RealtimeCodec(name, _dialect(request), replace(self._default, include=include))
+        return Connection(request, response, codec, caller, self._factory, self._settings, self._clock, self._fleet)
 
     async def close(self) -> None:
         """Say goodbye to every client; for a server that shuts down."""

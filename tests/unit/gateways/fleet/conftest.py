@@ -68,6 +68,8 @@ class Site:
     links: LiveLinks
     feed: LiveChanges
     presence: FleetPresence
+    logins: Logins
+    desk: DeviceDesk
 
     async def device(self, serial: str = "s1") -> tuple[str, str]:
         made = await self.registry.register(BRAND, NewDevice("speaker", serial), by="t")
@@ -106,13 +108,14 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     links.on_attached(commands.delivery.came)
     door = TelemetryDoor(telemetry, clock, new_id=new_id)
     desk = DeviceDesk(twins, door, commands, presence, again=commands.delivery.came)
-    fleet, router = FleetMqtt(Logins(tokens, watch), desk, links), TopicRouter()
+    logins = Logins(tokens, watch)
+    fleet, router = FleetMqtt(logins, desk, links), TopicRouter()
     router.add(fleet, fleet.filters)
     endpoint = MqttEndpoint(fleet.identify, router, EndpointSettings())
     port = await endpoint.listen("127.0.0.1", 0)
     work = (feed.run(), links.run(), commands.delivery.run(), watch.run())
     running = [asyncio.create_task(each) for each in work]
-    yield Site(port, registry, tokens, twins, commands, rows, telemetry, links, feed, presence)
+    yield Site(port, registry, tokens, twins, commands, rows, telemetry, links, feed, presence, logins, desk)
     await endpoint.close()
     await asyncio.sleep(0)
     await links.stop()

@@ -23,6 +23,7 @@ from entendre.media.posting import Poster
 from entendre.ports.changes import Interest
 from entendre.ports.commands import CommandAnswer, CommandRecord
 from entendre.ports.fleet_devices import NewDevice
+from entendre.ports.links import SPEAKS
 from entendre.store.database import Database
 from entendre.store.feed import FeedEntry, announce
 from entendre.store.fleet.brands import BrandStore
@@ -44,6 +45,7 @@ class Echo:
     """A connected device that answers with what it was asked."""
 
     kind = "test"
+    rank = SPEAKS
 
     async def call(self, command: str, name: str, payload: Any, timeout_s: float) -> CommandAnswer:
         if name == "never":
