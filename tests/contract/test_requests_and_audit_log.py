@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entendre.core.errors import InvalidInputError, NotFoundError
-from entendre.ports.requests import Answered
+from entendre.ports.requests import Answered, Whose
 from entendre.store.audit import Act, record
 from entendre.store.audit_log import AuditReader
 from entendre.store.database import Database
@@ -41,6 +41,17 @@ async def test_an_answer_is_kept_for_a_day(database: Database, clock: HandClock)
     assert await Requests(database, clock, "other").begin("a", b"3") is None
     clock.now_s += KEPT_S + 1.0
     assert await requests.begin("a", b"4") is None
+
+
+async def test_a_refusal_is_kept_for_no_device(database: Database, clock: HandClock) -> None:
+    requests = Requests(database, clock, "home")
+    for id, status in (("granted", 201), ("refused", 404)):
+        await requests.begin(id, b"1", Whose(device="d1"))
+        await requests.finish(id, status, "{}")
+    sql = "SELECT id, device FROM answered_requests ORDER BY id"
+    found = await database.read(lambda connection: list(connection.execute(sql)))
+    assert [tuple(row) for row in found] == [("granted", "d1"), ("refused", None)]
+    assert await requests.begin("refused", b"1") == Answered(b"1", 404, "{}")
 
 
 async def test_a_request_that_did_nothing_may_come_again(database: Database, clock: HandClock) -> None:

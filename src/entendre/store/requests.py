@@ -39,9 +39,10 @@ class Requests:
         return await self._database.write(work)
 
     async def finish(self, id: str, status: int, body: str) -> None:
-        """Keep an answer."""
+        """Keep an answer. A refusal is about no device: the path may have named one that is not the caller's."""
         values = (status, body, self._clock.wall(), self._region, id)
-        sql = "UPDATE answered_requests SET status = ?, body = ?, at_s = ? WHERE region = ? AND id = ?"
+        freed = ", device = NULL" if status >= 400 else ""
+        sql = f"UPDATE answered_requests SET status = ?, body = ?, at_s = ?{freed} WHERE region = ? AND id = ?"
 
         def work(connection: Connection) -> None:
             connection.execute(sql, values)

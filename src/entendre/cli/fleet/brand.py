@@ -82,7 +82,8 @@ async def _staff(client: Entendre, args: argparse.Namespace) -> Any:
 
 
 async def _add_staff(client: Entendre, args: argparse.Namespace) -> Any:
-    return await client.staff.add(await brand_of(client, args), account=args.account, role=args.role)
+    brand = await brand_of(client, args)
+    return await client.staff.add(brand, account=args.account, role=args.role, login=args.login)
 
 
 async def _remove_staff(client: Entendre, args: argparse.Namespace) -> Any:
@@ -170,7 +171,12 @@ VERBS = (
         "add-staff",
         "give a person a role in a brand",
         _add_staff,
-        flags(arg("account", help="login or id of the account"), BRAND, _ROLE),
+        flags(
+            arg("account", help="login or id of the account"),
+            BRAND,
+            _ROLE,
+            arg("--login", help="its login, where a key of the brand is used and the account is named by its id"),
+        ),
     ),
     Verb("remove-staff", "take a person's role away", _remove_staff, flags(arg("member", help="account or id"), BRAND)),
     Verb(

@@ -18,12 +18,15 @@ from entendre.web.api.operation import Operation
 from entendre.web.api.paging import Page, PageQuery, after_of, page_of
 from entendre.web.api.services import needed
 
+NO_ACCOUNT = "There is no such account. A brand names it by its id and its login together."
+
 
 class NewStaff(Struct, forbid_unknown_fields=True):
-    """An account's id (its login too, for whoever runs the server), and what it may do."""
+    """An account's id and what it may do. Brands say its login too; to whoever runs the server, either will do."""
 
     account: Annotated[str, Meta(min_length=1, max_length=254)]
     role: Role
+    login: Annotated[str, Meta(max_length=254)] | None = None
 
 
 class StaffPatch(Struct, forbid_unknown_fields=True):
@@ -53,14 +56,17 @@ async def _add(call: Call) -> Reply:
 
 
 async def _account(call: Call) -> str:
-    """The id of the account. Logins are not answered to brands: they could try out who has one."""
+    """The id of the account. A brand must have both from the person: an id alone it may have seen anywhere."""
     named: str = call.body.account
-    if call.principal.kind != "operator":
-        return named
-    found = await needed(call.services.accounts).named(named)
-    if found is None:
-        raise NotFoundError("There is no such account.")
-    return found
+    accounts = needed(call.services.accounts)
+    try:
+        found = await accounts.account(named)
+    except NotFoundError:
+        raise NotFoundError(NO_ACCOUNT) from None
+    login = (call.body.login or "").strip().lower()
+    if call.principal.kind != "operator" and (found.id, found.login) != (named, login):
+        raise NotFoundError(NO_ACCOUNT)
+    return found.id
 
 
 async def _list(call: Call) -> Reply:

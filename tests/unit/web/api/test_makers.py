@@ -118,7 +118,7 @@ async def test_a_foreign_thing_is_not_reached_through_ones_own_brand(makers: Mak
         ("DELETE", f"keys/{key}", None),
         ("POST", "partnerships", {"partner": makers.acme, "products": [product]}),
         ("POST", "partnerships", {"partner": "acme"}),
-        ("POST", "staff", {"account": "anna@example.org", "role": "viewer"}),
+        ("POST", "staff", {"account": "anna@example.org", "login": "anna@example.org", "role": "viewer"}),
     ):
         status, _, _ = await makers.ask(method, f"/brands/globex/{path}", body, token=makers.globex_key)
         assert status == 404, path
@@ -179,9 +179,11 @@ async def person(makers: Makers, login: str) -> tuple[str, str]:
 async def test_people_work_for_a_brand_as_long_as_they_have_a_role(makers: Makers) -> None:
     anna, token = await person(makers, "anna")
     assert (await makers.ask("GET", "/brands/acme", token=token))[0] == 404
-    _, added, _ = await makers.ask(
-        "POST", "/brands/acme/staff", {"account": anna, "role": "viewer"}, token=makers.acme_key
-    )
+    for body in ({}, {"login": "bert"}):
+        body |= {"account": anna, "role": "viewer"}
+        assert (await makers.ask("POST", "/brands/acme/staff", body, token=makers.acme_key))[0] == 404
+    body = {"account": anna, "login": "Anna", "role": "viewer"}
+    _, added, _ = await makers.ask("POST", "/brands/acme/staff", body, token=makers.acme_key)
     assert (await makers.ask("GET", "/brands/acme", token=token))[0] == 200
     assert (await makers.ask("PATCH", "/brands/acme", {"display_name": "A"}, token=token))[0] == 403
     assert (await makers.ask("GET", "/brands/globex", token=token))[0] == 404

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from entendre.clients.api.group import Group
 from entendre.clients.api.transport import Route
 from entendre.ports.access import KeyRecord
@@ -37,6 +39,7 @@ class Staff(Group):
         *,
         account: str,
         role: Literal["admin", "engineer", "support", "viewer"],
+        login: str | UnsetType | None = UNSET,
         idempotency_key: str | None = None,
     ) -> StaffRecord:
         """Give an account a role in a brand. Raises: ApiError."""
@@ -44,7 +47,7 @@ class Staff(Group):
             ROUTES["add"],
             StaffRecord,
             {"brand": brand},
-            body={"account": account, "role": role},
+            body={"account": account, "role": role, "login": login},
             idempotency_key=idempotency_key,
         )
 
