@@ -119,12 +119,19 @@ class _Engines:
         return voice_for([each for each in self._speech.voices if each.name == name], language)
 
     def _media(self, runtime: HouseholdRuntime) -> MediaSource | None:
-        """What plays stations on speakers that are streamed to; None without its extra."""
+        """What plays stations on speakers that are streamed to; None without its extra.
+
+        Only whoever runs the server names places in its own network: members of other households are strangers there.
+        """
         if importlib.util.find_spec("miniaudio") is None:
             return None
-        from entendre.media.addresses import places_of
+        from entendre.media.addresses import Place, places_of
         from entendre.media.source import HttpMedia
 
-        media = HttpMedia(lambda: places_of(station.url for station in runtime.graph.snapshot().media))
+        def named() -> frozenset[Place]:
+            stations = runtime.graph.snapshot().media if runtime.id == HOME else ()
+            return places_of(station.url for station in stations)
+
+        media = HttpMedia(named)
         runtime.on_close.append(media.close)
         return media

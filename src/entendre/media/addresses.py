@@ -6,10 +6,11 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from entendre.core.errors import MediaError
 
@@ -20,19 +21,25 @@ Named = Callable[[], frozenset[Place]]
 """The places that the owner named, which may be private."""
 
 MAX_URL_CHARS = 2_000
-_PORTS = {"http": 80, "https": 443}
+_SCHEMES = frozenset({"http", "https"})
+_IPV4_INSIDE = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""Addresses that end in an IPv4 address: through NAT64 (RFC 6052), and of an old form (RFC 4291 2.5.5.1)."""
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Translated as a network likes. Source: RFC 8215."""
 
 
 def place_of(url: str) -> Place:
-    """Where a URL points to. Raises: MediaError for anything but http and https."""
+    """Where a URL points to, as the client that follows it reads it. Raises: MediaError for all but http and https."""
+    if len(url) > MAX_URL_CHARS:
+        raise MediaError("That address is malformed.", detail="too long")
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parts = URL(url)
+        host, port = parts.raw_host, parts.port
     except ValueError:
         raise MediaError("That address is malformed.", detail="no URL") from None
-    if len(url) > MAX_URL_CHARS or parts.scheme not in _PORTS or not parts.hostname:
+    if parts.scheme not in _SCHEMES or not host or port is None:
         raise MediaError("Only http and https addresses can be played.", detail="scheme")
-    return parts.hostname.lower(), port or _PORTS[parts.scheme]
+    return host.lower(), port
 
 
 def places_of(urls: Iterable[str]) -> frozenset[Place]:
@@ -62,9 +69,13 @@ def check_literal(place: Place, named: frozenset[Place]) -> None:
 def is_public(address: str) -> bool:
     """Whether an IP address is on the Internet: none of a private network, of this machine, or of a group."""
     ip = ipaddress.ip_address(address.split("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    if mapped is not None:
-        ip = mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.is_site_local or ip in _LOCAL_NAT64:
+            return False
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and any(ip in each for each in _IPV4_INSIDE):
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        ip = inner or ip
     return ip.is_global and not ip.is_multicast
 
 

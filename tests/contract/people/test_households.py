@@ -204,6 +204,24 @@ async def test_a_child_without_account_stays_a_child(people: People) -> None:
         await people.members.get(home.id, child.id)
 
 
+@pytest.mark.parametrize("leaves", ["removed", "demoted", "gone"])
+async def test_codes_of_who_is_no_owner_any_more_let_nobody_in(people: People, leaves: str) -> None:
+    home = await people.home()
+    bob = await people.joined(home.id, "bob", "owner")
+    kept = await people.members.invite(home.id, "adult", until_s=None, spoken=False, by="person:ann")
+    code = await people.members.invite(home.id, "owner", until_s=None, spoken=False, by="person:bob")
+    match leaves:
+        case "removed":
+            await people.members.remove(home.id, bob, by="person:ann")
+        case "demoted":
+            await people.members.change(home.id, bob, {"role": "adult"}, expected=None, by="person:ann")
+        case _:
+            await people.members.leave(home.id, "bob", by="person:bob")
+    with pytest.raises(NotFoundError):
+        await people.members.join(code.code, "eve", name="Eve", by="person:eve")
+    assert (await people.members.join(kept.code, "dan", name="Dan", by="person:dan")).role == "adult"
+
+
 async def test_rooms_have_names_of_their_own(people: People) -> None:
     home = await people.home()
     kitchen = await people.rooms.create(home.id, "Kitchen", {"hi": ("रसोई",)}, by="ann")

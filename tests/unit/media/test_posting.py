@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from entendre.media.addresses import is_public
 from entendre.media.posting import ANSWER_BYTES, NO_ANSWER, Poster
 
 
@@ -34,12 +35,27 @@ async def site() -> AsyncIterator[Site]:
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "2130706433", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "2130706433", "[::ffff:127.0.0.1]", "\uff11\uff12\uff17.0.0.1"],
+)
 async def test_this_machine_is_not_posted_to(site: Site, host: str) -> None:
     poster = Poster()
     assert await poster(f"http://{host}:{site.port}/hook", b"{}", {}) == NO_ANSWER
     assert site.got == []
     await poster.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "::7f00:1", "::ffff:10.0.0.1", "2002:7f00:1::", "fec0::1", "100.64.0.1"],
+)
+def test_no_form_of_an_address_hides_that_it_is_private(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_public_addresses_are_public_in_every_form() -> None:
+    assert all(is_public(each) for each in ("1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"))
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "192.168.1.1", "169.254.169.254", "[fd00::1]", "100.64.0.1"])

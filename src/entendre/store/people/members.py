@@ -100,6 +100,8 @@ class MemberStore(OfPeople):
                 " WHERE region = ? AND household = ? AND id = ?"
             )
             connection.execute(sql, (name, role, until_s, self._region, household, member))
+            if before.role == "owner" and role != "owner":
+                _drop_invitations(at, before)
             at.act("member.changed", member, fields=sorted(wanted), role=role)
             at.tell("member", member, "changed", before.version + 1)
             return member_of(at, member)
@@ -151,6 +153,7 @@ def remove(at: At, member: Member, how: str) -> None:
     rules.check_leaving(standings(at), member.id)
     at.run("DELETE FROM members WHERE region = ? AND household = ? AND id = ?", member.id)
     at.run("DELETE FROM consents WHERE region = ? AND household = ? AND member = ?", member.id)
+    _drop_invitations(at, member)
     if member.account is not None:
         at.run("DELETE FROM notes WHERE region = ? AND household = ? AND account = ?", member.account)
         at.run("DELETE FROM history WHERE region = ? AND household = ? AND account = ?", member.account)
@@ -172,6 +175,12 @@ def _insert(at: At, account: str | None, name: str, role: Place, until_s: float 
     at.run(sql, member.id, account, name, role, at.now_s, at.by, until_s)
     at.tell("member", member.id, "joined", 1)
     return member
+
+
+def _drop_invitations(at: At, member: Member) -> None:
+    """The codes of who may invite nobody any more let nobody in, not even themselves."""
+    sql = "DELETE FROM join_codes WHERE region = ? AND household = ? AND kind = 'member' AND created_by = ?"
+    at.run(sql, f"person:{member.account}")
 
 
 def _drop_past_stay(at: At, account: str) -> None:
