@@ -12,6 +12,7 @@ from entendre.core.errors import StoreError
 from entendre.store.connection import Connection
 from entendre.store.engine import BUSY_TIMEOUT_S, Session, refusal, unclean_input
 from entendre.store.migrate import Migration, migrate_sqlite, packaged_migrations
+from entendre.store.sqlite_statistics import assume_statistics
 from entendre.store.tables import Kind, TableShape, parents_first
 
 CHECKPOINT_TRIES = 5
@@ -131,6 +132,7 @@ class SqliteEngine:
             self.path.touch(mode=0o600)  # what a household says is nobody else's; the log takes the same mode
             with contextlib.closing(connect(self.path)) as connection:
                 migrate_sqlite(connection, migrations or packaged_migrations())
+                assume_statistics(connection)
         except (sqlite3.Error, OSError) as error:
             raise self._unopened(error) from error
 
