@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entendre.app.releases import ReleaseParts, open_releases
@@ -16,9 +17,12 @@ from entendre.cloud.links import LiveLinks
 from entendre.cloud.retention import forget
 from entendre.cloud.telemetry import TelemetryDoor
 from entendre.cloud.webhooks import WebhookDesk
+from entendre.core.errors import NotFoundError
 from entendre.gateways.fleet.conversations import Conversations
 from entendre.media.posting import Poster
+from entendre.ports.brands import AssistantProfile
 from entendre.ports.fleet_devices import DeviceLogin
+from entendre.store.fleet.brands import BrandStore
 from entendre.store.fleet.changes import ChangeRows
 from entendre.store.fleet.command_jobs import CommandRows
 from entendre.store.fleet.credentials import DeviceTokens
@@ -115,9 +119,18 @@ async def open_parts(app: App) -> FleetParts:
     )
     conversations = Conversations(links, commands, twins, brand_of)
     app.households.on_visit = conversations.came
+    app.households.lending.assistant_of = partial(_assistant_of, BrandStore(database, clock, region))
     app.stack.push_async_callback(conversations.close)
     await _run(app, parts, watch, forget((telemetry, command_rows, changes)))
     return parts
+
+
+async def _assistant_of(brands: BrandStore, device: str) -> AssistantProfile | None:
+    """The assistant that a device has now: its brand's, or the partner's that it is lent to."""
+    try:
+        return (await brands.assistant_of_device(device)).profile
+    except NotFoundError:
+        return None
 
 
 async def _run(app: App, parts: FleetParts, watch: FleetWatch, forgetting: Coroutine[Any, Any, None]) -> None:

@@ -75,7 +75,10 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """The speaker that was spoken to. `tool_definitions` says more about some of `tools`; `media` is what plays."""
+    """The speaker that was spoken to. `tool_definitions` says more about some of `tools`; `media` is what plays.
+
+    `assistant`: what its assistant is called; None as usual.
+    """
 
     id: str = ""
     room: str | None = None
@@ -86,6 +89,7 @@ class DeviceView:
     tools: tuple[str, ...] = ()
     tool_definitions: tuple[ToolDefinition, ...] = ()
     media: str | None = None
+    assistant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

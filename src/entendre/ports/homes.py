@@ -36,12 +36,13 @@ class Position:
 @dataclass(frozen=True, slots=True)
 class News:
     """What concerns running households. `devices` and `households` may have changed; in those of `due` something is
-    to ring, or rings already."""
+    to ring, or rings already. `brands`: numbers of changes of brands and of what they lend."""
 
     position: Position
     devices: frozenset[str] = frozenset()
     households: frozenset[str] = frozenset()
     due: frozenset[str] = frozenset()
+    brands: frozenset[int] = frozenset()
 
 
 class Homes(Protocol):

@@ -371,6 +371,7 @@ class Answering:
             media=media,
             tools=profile.tools,
             tool_definitions=profile.tool_definitions,
+            assistant=profile.assistant,
         )
         recent_s = self.assistant.clock.wall() - self._mentioned.at_s
         mentioned = self._mentioned if recent_s <= self.assistant.limits.memory_s else Mentioned()

@@ -54,6 +54,8 @@ class DeviceProfile:
     have audio; otherwise their text is all the device wants. `voice` names the voice wanted, None the usual one.
     `proven`: its credentials show that it is this device, so its household is the one that took it home. `household`:
     whose home other credentials speak for; None is this server's own. `account`: of the person who is signed in.
+    `language_chosen`: somebody chose `language`; otherwise it is the server's, and gives way to the assistant's.
+    `assistant`: what the assistant is called; None as usual.
     """
 
     device: str
@@ -77,6 +79,8 @@ class DeviceProfile:
     proven: bool = False
     household: str | None = None
     account: str | None = None
+    language_chosen: bool = True
+    assistant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from entendre.session.api import Conversation, DeviceLink, DeviceProfile
 from entendre.session.assistant import Assistant
 from entendre.session.conversation import LiveConversation
 from entendre.session.homeless import ClaimCode, homeless
+from entendre.session.lending import Lending
 from entendre.session.runtime import HouseholdPlan, HouseholdRuntime
 from entendre.session.visits import Visit
 
@@ -74,6 +75,8 @@ class Households:
         self._waking: set[asyncio.Task[None]] = set()
         self._homeless: Assistant | None = None
         self._position: Position | None = None
+        self.lending = Lending(own.assistant, self._devices)
+        """Knows whose assistant answers on a device."""
         self.on_visit: Callable[[str, DeviceLink], Callable[[], None]] = lambda device, link: lambda: None
         """Called with a device that proved who it is and its link; returns what to call when it leaves."""
 
@@ -95,6 +98,8 @@ class Households:
             left = self.on_visit(device, visit.link)
         try:
             household = self._visits[visit] = await self._household_of(visit)
+            if visit.profile.proven:
+                await self.lending.dress(visit)
             if household is None:
                 yield LiveConversation(self._without_home(), visit.profile, visit.link)
                 return
@@ -175,6 +180,7 @@ class Households:
         """Do once what `run` does. Raises: StoreError."""
         news = await self.homes.news(self._position, self._clock.wall() + AHEAD_S)
         self._position = news.position
+        self.lending.changed(news.brands)
         for device in news.devices & self._devices.keys():
             await self._check(device)
         for household in news.households & self._open.keys():
@@ -186,6 +192,7 @@ class Households:
 
     async def close(self) -> None:
         """Close every household but the server's own."""
+        await self.lending.close()
         for task in self._waking:
             task.cancel()
         await asyncio.gather(*self._waking, *self._moving.values(), return_exceptions=True)

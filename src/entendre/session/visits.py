@@ -33,7 +33,12 @@ class Visit:
 
     def __init__(self, hosts: Hosts, profile: DeviceProfile, link: DeviceLink) -> None:
         self.profile = profile
+        """As its device has it, with the assistant that answers there."""
         self.link = link
+        self.dressed = 0
+        """The number of the newest answer to whose assistant it has."""
+        self._given = profile
+        self._wanted: Callable[[DeviceProfile], DeviceProfile] = lambda given: given
         self._hosts = hosts
         self._inner: Conversation | None = None
         self._waiting: deque[Deed] = deque()
@@ -44,7 +49,10 @@ class Visit:
         """Serve the conversation until `close`. Raises: HouseholdChangedError once the device is another's."""
         self._over = asyncio.get_running_loop().create_future()
         async with self._hosts.receive(self) as inner, _running(inner) as talking:
+            as_opened = self.profile
             await self._catch_up(inner)
+            if self.profile is not as_opened:
+                inner.reconfigure(self.profile)
             await asyncio.wait({talking, self._over}, return_when=asyncio.FIRST_COMPLETED)
             if self._over.done():
                 raise HouseholdChangedError("This device has come into another home. Connect again.")
@@ -95,8 +103,18 @@ class Visit:
 
     def reconfigure(self, profile: DeviceProfile) -> None:
         """Use another profile from the next turn on."""
-        self.profile = profile
-        self._do(lambda inner: inner.reconfigure(profile))
+        self._given = profile
+        self.profile = wanted = self._wanted(profile)
+        self._do(lambda inner: inner.reconfigure(wanted))
+
+    def become(self, wanted: Callable[[DeviceProfile], DeviceProfile]) -> None:
+        """Have another assistant answer from the next turn on: `wanted` makes its profile of the device's own."""
+        self._wanted = wanted
+        profile = wanted(self._given)
+        if profile != self.profile:
+            self.profile = profile
+            if self._inner is not None:
+                self._inner.reconfigure(profile)
 
     def close(self) -> None:
         """End `run` after what is under way."""

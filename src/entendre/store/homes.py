@@ -59,8 +59,8 @@ class StoredHomes:
 
         def work(connection: Connection) -> News:
             now = Position(_newest(connection, "changes"), _newest(connection, "outbox"))
-            devices, households = self._changed(connection, since or now)
-            return News(now, devices, households, self._due(connection, due_before_s))
+            devices, households, brands = self._changed(connection, since or now)
+            return News(now, devices, households, self._due(connection, due_before_s), brands)
 
         return await self._database.read(work)
 
@@ -142,18 +142,21 @@ class StoredHomes:
         announce(connection, self._region, now_s, [entry])
         record(connection, self._region, now_s, Act(by, "household.home_changed", household, brand, household))
 
-    def _changed(self, connection: Connection, since: Position) -> tuple[frozenset[str], frozenset[str]]:
+    def _changed(
+        self, connection: Connection, since: Position
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[int]]:
         sql = (
-            "SELECT topic, subject, household FROM changes"
-            " WHERE seq > ? AND region = ? AND topic IN ('device', 'household', 'room')"
+            "SELECT seq, topic, subject, household FROM changes"
+            " WHERE seq > ? AND region = ? AND topic IN ('device', 'household', 'room', 'brand')"
         )
         rows = list(connection.execute(sql, (since.changes - OVERLAP, self._region)))
-        devices = {subject for topic, subject, _ in rows if topic == _DEVICE_TOPIC}
-        households = {household for topic, _, household in rows if topic in _HOME_TOPICS and household is not None}
-        households |= {subject for topic, subject, _ in rows if topic == "household"}
+        devices = {subject for _, topic, subject, _ in rows if topic == _DEVICE_TOPIC}
+        households = {household for _, topic, _, household in rows if topic in _HOME_TOPICS and household is not None}
+        households |= {subject for _, topic, subject, _ in rows if topic == "household"}
+        brands = frozenset(int(seq) for seq, topic, _, _ in rows if topic == "brand")
         sql = "SELECT subject FROM outbox WHERE seq > ? AND region = ? AND topic = ?"
         told = connection.execute(sql, (since.outbox - OVERLAP, self._region, _DEVICE_TOPIC))
-        return frozenset(devices | {subject for (subject,) in told}), frozenset(households)
+        return frozenset(devices | {subject for (subject,) in told}), frozenset(households), brands
 
     def _due(self, connection: Connection, before_s: float) -> frozenset[str]:
         """Reminders wait for a device by themselves; whatever else rings is to be ended in time."""

@@ -21,6 +21,7 @@ from entendre.store.fleet.brands import HOME_PRODUCT, BrandStore
 from entendre.store.fleet.partnerships import PartnershipStore
 from entendre.store.fleet.products import ProductStore
 from entendre.store.fleet.staff import StaffStore
+from entendre.store.homes import StoredHomes
 from entendre.system import SystemClock
 
 BY = "operator"
@@ -176,6 +177,23 @@ async def test_devices_keep_working_when_their_partner_ends(makers: Makers) -> N
     await makers.brands.end(globex, by=BY)
     found = await makers.brands.assistant_of(acme, one)
     assert (found.brand, found.lent, found.profile.name) == (acme, False, "Acme")
+
+
+async def test_running_servers_hear_when_a_partner_ends_and_its_devices_are_their_brands_again(makers: Makers) -> None:
+    acme, globex = await makers.brand("acme"), await makers.brand("globex")
+    await makers.device("d1", acme, await makers.product(acme, "one"))
+    homes = StoredHomes(makers.database, SystemClock())
+    await makers.partnerships.lend(acme, globex, (), by=BY)
+    assert (await makers.brands.assistant_of_device("d1")).profile.name == "Globex"
+    before = await homes.news(None, 0.0)
+    await makers.brands.end(globex, by=BY)
+    after = await homes.news(before.position, 0.0)
+    assert after.brands > before.brands
+    found = await makers.brands.assistant_of_device("d1")
+    assert (found.brand, found.lent, found.profile.name) == (acme, False, "Acme")
+    await makers.brands.change(acme, BrandChanges(assistant=AssistantProfile("Zoe")), by=BY)
+    assert (await homes.news(after.position, 0.0)).brands > after.brands
+    assert (await makers.brands.assistant_of_device("d1")).profile.name == "Zoe"
 
 
 async def test_what_is_lent_is_lent_once_and_to_nobody_else(makers: Makers) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from openai import AsyncOpenAI
+from town import eventually
 
 from entendre.app import App
 from entendre.config import load_settings
@@ -165,3 +166,36 @@ async def test_a_device_opts_in_later_by_the_openai_sdk_too(server: Server) -> N
         await connection.send(answer)
         assert (await asking)["status"] == 404
     await client.close()
+
+
+async def said(device: Device, text: str) -> str:
+    await device.send("conversation.item.create", item=typed(text))
+    await device.send("response.create")
+    content = (await device.until("response.done"))["response"]["output"][0]["content"][0]
+    return str(content.get("text") or content.get("transcript"))
+
+
+async def until_it_is(device: Device, name: str) -> None:
+    async def is_it() -> bool:
+        return (await said(device, "what is your name")).startswith(f"I'm {name},")
+
+    await eventually(is_it)
+
+
+async def test_a_lent_device_is_the_partners_until_the_partner_ends(server: Server) -> None:
+    for name in ("acme", "globex"):
+        assistant = {"name": f"{name}bot", "voice": "none-such", "language": "en"}
+        await server.call("POST", "/brands", {"name": name, "display_name": name, "assistant": assistant})
+    product = {"name": "one", "display_name": "One", "kind": "speaker"}
+    await server.call("POST", "/brands/acme/products", product)
+    made = await server.call("POST", "/brands/acme/devices", {"product": "one", "serial": "s1"})
+    token = (await server.call("POST", f"/brands/acme/devices/{made['id']}/tokens"))["token"]
+    partner = (await server.call("GET", "/brands/globex"))["id"]
+    async with server.connected(token) as device:
+        await until_it_is(device, "acmebot")
+        await server.call("POST", "/brands/acme/partnerships", {"partner": partner})
+        await until_it_is(device, "globexbot")
+        await server.call("DELETE", "/brands/globex")
+        await until_it_is(device, "acmebot")
+    async with server.connected(token) as device:
+        assert (await said(device, "what is your name")).startswith("I'm acmebot,")

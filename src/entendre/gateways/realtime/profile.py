@@ -51,4 +51,5 @@ def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings
         proven=caller.standing.device is not None,
         household=caller.standing.household,
         account=caller.standing.account,
+        language_chosen=bool(config.language or caller.language),
     )

@@ -18,6 +18,8 @@ _REPLIES = {
     "AboutPraise": "about_praise",
     "AboutSorry": "about_sorry",
 }
+NAME = "Entendre"
+"""What the assistant is called where nobody gave it a name."""
 
 
 class AboutSkill:
@@ -28,8 +30,8 @@ class AboutSkill:
     small_talk = intents - {"AboutAbilities"}
 
     async def plan(self, request: Request) -> Plan:
-        """One reply, always the same."""
-        return Plan(request.say(_REPLIES[request.command.intent]))
+        """One reply, always the same but for the assistant's name."""
+        return Plan(request.say(_REPLIES[request.command.intent], name=request.world.device.assistant or NAME))
 
 
 SKILL = AboutSkill()
