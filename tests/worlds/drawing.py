@@ -14,7 +14,7 @@ from two_worlds import World
 from entendre.web.api.operation import Operation
 from entendre.web.api.paging import cursor_of
 
-_COLLECTIONS = {
+COLLECTIONS = {
     "account": ("accounts",),
     "owner": ("accounts",),
     "partner": ("brands",),
@@ -94,7 +94,7 @@ class Drawing:
         return {
             name: self._value(each, parts, name)
             for name, each in schema["properties"].items()
-            if name in required or name in _COLLECTIONS or self._rng.random() < 0.6
+            if name in required or name in COLLECTIONS or self._rng.random() < 0.6
         }
 
     def _text(self, schema: dict[str, Any], name: str) -> str:
@@ -108,7 +108,7 @@ class Drawing:
         if "pattern" in schema:
             fitting = [each for each in _PLAIN if re.search(schema["pattern"], each)]
             return self._rng.choice(fitting or ["a"])
-        if name in _COLLECTIONS and self._rng.random() < 0.8:
+        if name in COLLECTIONS and self._rng.random() < 0.8:
             return self._id(name)[:most]
         if self._rng.random() < 0.15:
             return self._id("")[:most]
@@ -117,7 +117,7 @@ class Drawing:
     def _id(self, name: str) -> str:
         """An id of the things that a field names, theirs mostly; of anything of theirs without a field."""
         world = self._mine if name and self._rng.random() < 0.4 else self._theirs
-        collections = _COLLECTIONS.get(name) or tuple(world.ids)
+        collections = COLLECTIONS.get(name) or tuple(world.ids)
         found = [each for collection in collections for each in world.ids.get(collection, ())]
         if name == "brand" and self._rng.random() < 0.3:
             found = world.ids["brand-names"]
