@@ -40,9 +40,9 @@ async def start_mqtt(app: App, pictures: VisionEndpoint | None) -> None:
     tls = uses_tls(app.settings)
     if not (mqtt.port or tls):
         return
+    from entendre.core.quotas import quota_address
     from entendre.gateways.fleet.mqtt import FleetMqtt
     from entendre.gateways.mqtt import Credentials, EndpointSettings, Identity, MqttEndpoint, TopicRouter, tls_context
-    from entendre.gateways.xiaozhi.peers import quota_address
 
     fleet = FleetMqtt(app.fleet.logins, app.fleet.desk, app.fleet.links)
     xiaozhi = await _xiaozhi(app, pictures) if pictures is not None else None

@@ -49,9 +49,9 @@ class Logins:
         """The device that a token belongs to; None if it is malformed, unknown, over or revoked."""
         return await self._tokens.login(token)
 
-    def watch(self, device: str, ended: Callable[[], None]) -> Callable[[], None]:
-        """Call `ended` once, within 2 s, when a device is revoked or forgotten; returns how to stop."""
-        return self._watch.add(device, ended)
+    def watch(self, device: str, ended: Callable[[], None], credential: str = "") -> Callable[[], None]:
+        """Call `ended` once, within 2 s, when a device is revoked or forgotten, later when a credential is over."""
+        return self._watch.add(device, ended, credential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ async def open_parts(app: App) -> FleetParts:
     command_rows = CommandRows(database, clock, region)
     tokens = DeviceTokens(database, clock, region)
     registry = FleetDevices(database, clock, region, on_ended=tokens.forget_trusted)
-    watch = FleetWatch(database, region, on_ended=tokens.forget_trusted)
+    watch = FleetWatch(database, clock, region, on_ended=tokens.forget_trusted)
     presence, twins = FleetPresence(database, clock, region), FleetTwins(database, clock, region)
     await presence.start()
     feed = LiveChanges(changes)

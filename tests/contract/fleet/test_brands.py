@@ -14,6 +14,7 @@ from entendre.core.errors import (
     StaleError,
 )
 from entendre.ports.brands import AssistantProfile, BrandChanges, NewProduct, ProductChanges
+from entendre.ports.webhooks import WebhookRecord
 from entendre.store import audit
 from entendre.store.connection import HOME
 from entendre.store.database import Database
@@ -21,7 +22,9 @@ from entendre.store.fleet.brands import HOME_PRODUCT, BrandStore
 from entendre.store.fleet.partnerships import PartnershipStore
 from entendre.store.fleet.products import ProductStore
 from entendre.store.fleet.staff import StaffStore
+from entendre.store.fleet.webhooks import WebhookRows
 from entendre.store.homes import StoredHomes
+from entendre.store.keys import ApiKeys
 from entendre.system import SystemClock
 
 BY = "operator"
@@ -194,6 +197,19 @@ async def test_running_servers_hear_when_a_partner_ends_and_its_devices_are_thei
     await makers.brands.change(acme, BrandChanges(assistant=AssistantProfile("Zoe")), by=BY)
     assert (await homes.news(after.position, 0.0)).brands > after.brands
     assert (await makers.brands.assistant_of_device("d1")).profile.name == "Zoe"
+
+
+async def test_keys_and_webhooks_end_with_their_brand(makers: Makers) -> None:
+    acme, globex = await makers.brand("acme"), await makers.brand("globex")
+    keys, hooks = ApiKeys(makers.database, SystemClock()), WebhookRows(makers.database, SystemClock(), "home")
+    tokens = [(await keys.add("ci", brand=brand, role="admin"))[0] for brand in (acme, globex)]
+    for brand in (acme, globex):
+        hook = WebhookRecord(brand, brand, "https://example.org", b"s", (), True, 0, 0, None, None, 0.0, BY, 1)
+        await hooks.add(hook)
+    await makers.brands.end(acme, by=BY)
+    assert [await keys.verify(token) is not None for token in tokens] == [False, True]
+    assert [each.brand for each in await hooks.enabled()] == [globex]
+    await keys.close()
 
 
 async def test_what_is_lent_is_lent_once_and_to_nobody_else(makers: Makers) -> None:

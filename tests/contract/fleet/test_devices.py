@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -283,7 +284,7 @@ async def test_a_revoked_device_is_out_at_once_and_its_connections_end(
     token = await tokens.issue("b1", made.id, by="cli")
     assert await tokens.login(token)
     ended: list[str] = []
-    watch = FleetWatch(database, on_ended=tokens.forget_trusted)
+    watch = FleetWatch(database, clock, on_ended=tokens.forget_trusted)
     watch.add(made.id, lambda: ended.append("one"))
     watch.add(other.id, lambda: ended.append("other"))
     stop = watch.add(made.id, lambda: ended.append("stopped"))
@@ -303,6 +304,25 @@ async def test_a_revoked_device_is_out_at_once_and_its_connections_end(
     await devices.forget("b1", other.id, by="cli")
     await watch.look()
     assert sorted(ended) == ["late", "one", "other"]
+
+
+async def test_a_connection_ends_with_the_token_that_opened_it(
+    devices: FleetDevices, tokens: DeviceTokens, database: Database, clock: HandClock
+) -> None:
+    made = await devices.register("b1", NewDevice("pod", "SN-1"), by="cli")
+    watch = FleetWatch(database, clock)
+    ended: list[str] = []
+    for name in ("old", "new"):
+        login = await tokens.login(await tokens.issue("b1", made.id, by="cli"))
+        assert login is not None
+        watch.add(made.id, partial(ended.append, name), login.credential)
+        clock.now_s += 1
+    await watch.check()
+    assert ended == []
+    clock.now_s += OVERLAP_S
+    await watch.check()
+    await watch.check()
+    assert ended == ["old"]
 
 
 async def test_whoever_revokes_has_its_own_process_forget_the_token(

@@ -446,3 +446,21 @@ async def test_the_directory_knows_homes_and_nobodys_name(cell: Cell, database: 
         "ana@example.org"
     )
     assert await own.login_hash("x") != await own.serial_hash("", "x")
+
+
+async def test_a_brand_that_has_ended_takes_in_no_new_devices_and_keeps_those_it_has(
+    cell: Cell, database: Database
+) -> None:
+    group, key = await cell.group()
+    known = await cell.enrol(group.id, "SN-1", key)
+
+    def end(connection: Connection) -> None:
+        sql = (
+            "INSERT INTO brands (region, id, name, display_name, assistant, created_at_s, created_by, version,"
+            " ended_at_s) VALUES ('home', 'b1', 'b1', '', '{}', 0.0, 'cli', 1, 1.0)"
+        )
+        connection.execute(sql)
+
+    await database.write(end)
+    assert await refused(cell.enrol(group.id, "SN-2", key)) is ForbiddenError
+    assert (await cell.enrol(group.id, "SN-1", key)).device == known.device

@@ -93,6 +93,24 @@ async def test_logins_are_checked(accounts: AccountStore, login: str) -> None:
         await accounts.create(NewAccount(login, "Anna"), by="operator")
 
 
+async def test_the_many_addresses_of_one_network_are_one_guesser(accounts: AccountStore) -> None:
+    await make(accounts)
+    for each in range(5):
+        with pytest.raises(UnauthorizedError):
+            await accounts.authenticate("anna@example.org", "wrong", address=f"2001:db8::{each}")
+    with pytest.raises(ThrottledError):
+        await accounts.authenticate("anna@example.org", PASSWORD, address="2001:db8::99")
+    await accounts.authenticate("anna@example.org", PASSWORD, address="2001:db8:0:1::99")
+
+
+async def test_the_many_addresses_of_one_network_guess_codes_as_one(grants: GrantStore) -> None:
+    for each in range(10):
+        with pytest.raises(NotFoundError):
+            await grants.asking(f"{each:09}", address=f"2001:db8::{each}")
+    with pytest.raises(ThrottledError):
+        await grants.asking("123456789", address="2001:db8::99")
+
+
 async def test_who_guesses_is_stopped_and_others_are_not(accounts: AccountStore, clock: HandClock) -> None:
     await make(accounts)
     for _ in range(accounts_module.GUESSES_OF_ADDRESS_AT_LOGIN):

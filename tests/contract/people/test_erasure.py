@@ -24,7 +24,7 @@ from entendre.ports.households import ConsentLine
 from entendre.session.text import answer_text
 from entendre.store.audit import first_broken
 from entendre.store.backup import Places, back_up
-from entendre.store.connection import Connection
+from entendre.store.connection import HOME, Connection
 from entendre.store.database import Database, open_database
 from entendre.store.people.consents import ConsentStore
 from entendre.store.people.erase import erase
@@ -353,3 +353,16 @@ async def test_whoever_is_erased_leaves_the_others_what_is_theirs(database: Data
     found = await database.read(lambda of: of.execute(sql).fetchall())
     assert sorted(found) == [("account", "ann"), ("household", alone.id)]
     await asyncio.sleep(0)
+
+
+async def test_only_its_owner_takes_the_server_s_own_household_along(database: Database) -> None:
+    given = (database, SystemClock(), "home")
+    households, members = HouseholdStore(*given), MemberStore(*given)
+    await households.ensure_home()
+    for account, role in (("ann", "adult"), ("bob", "owner")):
+        code = await members.invite(HOME, role, until_s=None, spoken=False, by="operator")  # type: ignore[arg-type]
+        await members.join(code.code, account, name=account, by=f"person:{account}")
+        by = f"person:{account}"
+        await database.write(lambda of, who=account, by=by: erase(of, "home", "account", who, by=by, now_s=2.0))
+        assert await members.page(HOME, None, 10) == ()
+        assert (await households.named(HOME) is None) is (role == "owner")

@@ -40,8 +40,11 @@ class DeviceLogins(Protocol):
         """The device that a token belongs to; None if it is malformed, unknown, over or revoked."""
         ...
 
-    def watch(self, device: str, ended: Callable[[], None]) -> Callable[[], None]:
-        """Call `ended` once, within 2 s, when a device is revoked or forgotten; returns how to stop."""
+    def watch(self, device: str, ended: Callable[[], None], credential: str = "") -> Callable[[], None]:
+        """Call `ended` once, within 2 s, when a device is revoked or forgotten, later when a credential is over.
+
+        Returns how to stop.
+        """
         ...
 
 
@@ -87,7 +90,7 @@ class FleetMqtt:
         """A device came; a connection that it had before is closed, whatever its client id."""
         link = MqttLink(client, cast(DeviceLogin, client.identity.admitted), self._desk)
         self._devices[client] = link
-        unwatch = self._logins.watch(link.device, lambda: client.close("revoked"))
+        unwatch = self._logins.watch(link.device, lambda: client.close("revoked"), link.who.credential)
         link.ends = [unwatch, self._links.attach(link.device, link.who.brand, link)]
 
     def received(self, client: Client, message: Message) -> Work | None:

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from entendre.core.clock import Clock
 from entendre.core.device import Admission, Admitted, Refused, Unbound, hardware_of, opaque_of
+from entendre.core.quotas import quota_address
 from entendre.gateways.xiaozhi.binding import BindingPrompt, SayCode
 from entendre.gateways.xiaozhi.connection import Connection, Partner
 from entendre.gateways.xiaozhi.opus import require_opus
-from entendre.gateways.xiaozhi.peers import quota_address
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings
 from entendre.gateways.xiaozhi.talk import Channel, NextRing, Talk
 from entendre.ports import DeviceRegistry, Voice

@@ -28,10 +28,11 @@ from entendre.core.device import (
     label_of,
     opaque_of,
 )
+from entendre.core.quotas import quota_address
 from entendre.gateways.xiaozhi.addresses import Base, base_of_request
 from entendre.gateways.xiaozhi.credentials import mqtt_login
 from entendre.gateways.xiaozhi.firmware import FirmwareShelf
-from entendre.gateways.xiaozhi.peers import PeerRates, quota_address
+from entendre.gateways.xiaozhi.peers import PeerRates
 from entendre.gateways.xiaozhi.releases import ReleasedFirmware
 from entendre.ports import DeviceRegistry
 from entendre.wire.xiaozhi_ota import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 
 from entendre.core.allowance import Allowance
@@ -28,16 +27,3 @@ class PeerRates:
         if len(self._peers) > MAX_PEERS:
             self._peers.popitem(last=False)
         return allowance.take(now_s)
-
-
-def quota_address(remote: str | None) -> str:
-    """What quotas count of an IP address: of IPv6 the /64 that one household has."""
-    try:
-        address = ipaddress.ip_address(remote or "")
-    except ValueError:
-        return remote or ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -113,7 +113,7 @@ class BrandStore:
         return await self._database.write(work)
 
     async def end(self, brand: str, *, by: str, version: int | None = None) -> None:
-        """End a brand and its partnerships: devices lent to it have their own brand's assistant again.
+        """End a brand, its partnerships, keys and webhooks: devices lent to it have their own brand's assistant again.
 
         Raises: NotFoundError, StaleError; InvalidInputError for the built-in brand.
         """
@@ -129,6 +129,7 @@ class BrandStore:
                 (now_s, old.version + 1, self._region, old.id),
             )
             end_partnerships(connection, self._region, now_s, old.id, by)
+            _shut_out(connection, self._region, now_s, old.id)
             self._told(connection, old.id, "ended", by, old.version + 1, {"name": old.name})
 
         await self._database.write(work)
@@ -154,6 +155,14 @@ class BrandStore:
         now_s = self._clock.wall()
         record(connection, self._region, now_s, Act(by, f"brand.{done}", brand, brand=brand, detail=detail))
         announce(connection, self._region, now_s, [FeedEntry(brand, "brand", brand, done, version=version)])
+
+
+def _shut_out(connection: Connection, region: str, now_s: float, brand: str) -> None:
+    """Nobody could take these back from a brand that is no more."""
+    sql = "UPDATE api_keys SET revoked_at_s = ? WHERE region = ? AND brand = ? AND revoked_at_s IS NULL"
+    connection.execute(sql, (now_s, region, brand))
+    sql = "UPDATE webhooks SET enabled = 0, version = version + 1 WHERE region = ? AND brand = ? AND enabled = 1"
+    connection.execute(sql, (region, brand))
 
 
 def _assistant(connection: Connection, region: str, brand: str, product: str) -> EffectiveAssistant:

@@ -75,8 +75,11 @@ def _home(groups: GroupRows, claim: Claim, found: FleetDevice | None) -> str:
 
 
 def _first(rows: FleetRows, claim: Claim) -> FleetDevice:
-    """A device that was never here. Raises: ForbiddenError when its group is full."""
+    """A device that was never here. Raises: ForbiddenError when its group is full, or its brand has ended."""
     group = claim.group
+    sql = "SELECT 1 FROM brands WHERE region = ? AND id = ? AND ended_at_s IS NOT NULL"
+    if rows.connection.execute(sql, (rows.region, group.brand)).fetchone() is not None:
+        raise ForbiddenError("The brand takes in no devices any more.")
     _check_room(rows, group)
     product, kind = rows.product(group.brand, group.product)
     firmware = label_of(claim.firmware)

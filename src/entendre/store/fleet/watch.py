@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
+from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError
 from entendre.store.connection import Connection
 from entendre.store.database import Database
@@ -15,30 +17,37 @@ from entendre.store.device_watch import ENDING, POLL_S
 log = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 500
+LOOKS_PER_CHECK = 30
+"""How often it is looked whether the tokens of open connections still hold: each is replaced by another some day."""
 
 
 class _Watcher:
     """One connection. Compared by identity."""
 
-    def __init__(self, device: str, ended: Callable[[], None]) -> None:
+    def __init__(self, device: str, ended: Callable[[], None], credential: str) -> None:
         self.device = device
         self.ended = ended
+        self.credential = credential
 
 
 class FleetWatch:
     """The watchers of one process. `run` is their task; `on_ended` hears of every end before them."""
 
-    def __init__(self, database: Database, region: str = "home", on_ended: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, region: str = "home", on_ended: Callable[[], None] | None = None
+    ) -> None:
         self._database = database
+        self._clock = clock
         self._region = region
         self._on_ended = on_ended
         self._watchers: dict[str, set[_Watcher]] = {}
         self._fresh: set[str] = set()
         self._seq: int | None = None
+        self._looks = 0
 
-    def add(self, device: str, ended: Callable[[], None]) -> Callable[[], None]:
-        """Call `ended` once when a device is revoked or forgotten; returns how to stop."""
-        watcher = _Watcher(device, ended)
+    def add(self, device: str, ended: Callable[[], None], credential: str = "") -> Callable[[], None]:
+        """Call `ended` once when a device is revoked or forgotten, or its credential is over; returns how to stop."""
+        watcher = _Watcher(device, ended, credential)
         self._watchers.setdefault(device, set()).add(watcher)
         self._fresh.add(device)
         return lambda: self._drop(watcher)
@@ -48,6 +57,9 @@ class FleetWatch:
         while True:
             try:
                 await self.look()
+                self._looks += 1
+                if self._looks % LOOKS_PER_CHECK == 0:
+                    await self.check()
             except EntendreError as error:
                 log.warning("changes of devices could not be read", extra={"code": error.code})
             await asyncio.sleep(POLL_S)
@@ -66,6 +78,26 @@ class FleetWatch:
             for watcher in list(self._watchers.get(device, ())):
                 self._drop(watcher)
                 self._end(watcher)
+
+    async def check(self) -> None:
+        """End the connections whose tokens are over. Raises: StoreError."""
+        watchers = [each for some in self._watchers.values() for each in some if each.credential]
+        for start in range(0, len(watchers), ASKED_AT_ONCE):
+            asked = watchers[start : start + ASKED_AT_ONCE]
+            named = tuple({each.credential for each in asked})
+            good = await self._database.read(partial(self._holding, credentials=named))
+            for watcher in asked:
+                if watcher.credential not in good and watcher in self._watchers.get(watcher.device, ()):
+                    self._drop(watcher)
+                    self._end(watcher)
+
+    def _holding(self, connection: Connection, credentials: tuple[str, ...]) -> set[str]:
+        sql = (
+            "SELECT id FROM device_credentials WHERE region = ? AND revoked_at_s IS NULL"
+            " AND (expires_at_s IS NULL OR expires_at_s > ?)"
+            f" AND id IN ({', '.join('?' * len(credentials))})"
+        )
+        return {row[0] for row in connection.execute(sql, (self._region, self._clock.wall(), *credentials))}
 
     def _drop(self, watcher: _Watcher) -> None:
         watchers = self._watchers.get(watcher.device)

@@ -11,6 +11,7 @@ from entendre.core.attempts import Attempts
 from entendre.core.clock import Clock
 from entendre.core.device import language_of
 from entendre.core.errors import AlreadyExistsError, InvalidInputError, NotFoundError, UnauthorizedError
+from entendre.core.quotas import quota_address
 from entendre.fleet.naming import label_of
 from entendre.ports.accounts import AccountChanges, AccountRecord, NewAccount
 from entendre.store.audit import Act, record
@@ -137,8 +138,8 @@ class AccountStore:
 
         Raises: UnauthorizedError, ThrottledError, OverloadedError, MissingExtraError.
         """
-        name = _normal(login)[:MAX_LOGIN_CHARS]
-        self._count_guess(name, address)
+        name, peer = _normal(login)[:MAX_LOGIN_CHARS], quota_address(address)
+        self._count_guess(name, peer)
         sql = f"SELECT password_hash, {_COLUMNS} FROM accounts WHERE region = ? AND login = ?"
 
         def work(connection: Connection) -> Any:
@@ -149,7 +150,7 @@ class AccountStore:
         found = None if row is None else AccountRecord(*row[1:])
         if found is None or not fits or found.disabled_at_s is not None:
             raise UnauthorizedError("The login or the password is wrong.")
-        self._forgive_guess(name, address)
+        self._forgive_guess(name, peer)
         return found
 
     def _count_guess(self, login: str, address: str) -> None:

@@ -108,13 +108,18 @@ def _erase_from(connection: Connection, region: str, table: Table, kind: ErasedK
 
 
 def _leave_households(connection: Connection, region: str, account: str, by: str, now_s: float) -> int:
-    """Every household of an account gets another owner if it needs one; those without another adult are erased."""
-    sql = "SELECT household FROM members WHERE region = ? AND account = ? AND role IN ('owner', 'adult')"
+    """Every household of an account gets another owner if it needs one; those without another adult are erased.
+
+    The server's own household has whoever runs the server, too: only its owner takes it along.
+    """
+    sql = "SELECT household, role FROM members WHERE region = ? AND account = ? AND role IN ('owner', 'adult')"
     rows = 0
-    for (household,) in connection.execute(sql, (region, account)).fetchall():
+    for household, role in connection.execute(sql, (region, account)).fetchall():
         sql = "SELECT id, account, role, joined_at_s, expires_at_s FROM members WHERE region = ? AND household = ?"
         members = [Standing(*row) for row in connection.execute(sql, (region, household))]
         following = heir(members, account)
+        if following is None and household == HOME and role != "owner":
+            continue
         if following is None:
             rows += erase(connection, region, "household", household, by=by, now_s=now_s)
         elif following.role != "owner":

@@ -16,6 +16,7 @@ from typing import Any
 from entendre.core.attempts import Attempts
 from entendre.core.clock import Clock
 from entendre.core.errors import InvalidInputError, NotFoundError, ThrottledError
+from entendre.core.quotas import quota_address
 from entendre.fleet.naming import label_of
 from entendre.fleet.oauth import CLI, is_redirect_uri
 from entendre.ports.accounts import AccessLogin, Asking, DeviceCode, OAuthClient, Refused, Tokens
@@ -329,7 +330,7 @@ class GrantStore:
         """Id, client, address and time of the grant behind a code. A code that is right does not count as a guess."""
         code = "".join(each for each in user_code if each in "0123456789")
         monotonic_s, now_s = self._clock.monotonic(), self._clock.wall()
-        self._wrong.take(address, monotonic_s)
+        self._wrong.take(quota_address(address), monotonic_s)
         self._decisions.take(code[:USER_CODE_DIGITS], monotonic_s)
         sql = (
             "SELECT id, client, address, created_at_s FROM oauth_grants"
@@ -342,7 +343,7 @@ class GrantStore:
         row = await self._database.read(work)
         if row is None:
             raise NotFoundError("There is no such code, or its time is up.")
-        self._wrong.give_back(address, monotonic_s)
+        self._wrong.give_back(quota_address(address), monotonic_s)
         return row
 
     def _note_poll(self, connection: Connection, id: str, now_s: float, interval_s: float) -> None:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from entendre.core.attempts import Attempts
 from entendre.core.errors import UnauthorizedError
+from entendre.core.quotas import quota_address
 from entendre.core.roles import Role
 from entendre.fleet.access import Permission
 from entendre.fleet.oauth import MAX_URI_CHARS
@@ -127,7 +128,7 @@ def _let_sign_up(call: Call) -> None:
     sign_ups = call.services.sign_ups
     if sign_ups is None:
         sign_ups = call.services.sign_ups = Attempts(SIGN_UPS_OF_ADDRESS, SIGN_UP_RECOVERY_S)
-    sign_ups.take(call.address, call.services.clock.monotonic())
+    sign_ups.take(quota_address(call.address), call.services.clock.monotonic())
 
 
 async def _list(call: Call) -> Reply:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import EntendreError
+from entendre.core.quotas import quota_address
 from entendre.ports.requests import Whose
 from entendre.web.api.addresses import address_of
 from entendre.web.api.authorise import permitted_path, principal_of
@@ -39,7 +40,7 @@ def handler_of(operation: Operation) -> Handler:
 async def _call_of(request: web.Request, operation: Operation, services: ApiServices) -> tuple[Call, bytes]:
     address = address_of(request, services.trusted_proxies)
     if services.rates is not None:
-        services.rates.take(f"address {address}")
+        services.rates.take(f"address {quota_address(address)}")
     path = path_of(request)
     who = await principal_of(request, services)
     if services.rates is not None and who.kind not in ("nobody", "operator"):

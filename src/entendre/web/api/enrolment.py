@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from entendre.core.device import MAX_IDENTITY_CHARS
 from entendre.core.errors import NotFoundError
+from entendre.core.quotas import quota_address
 from entendre.fleet.access import Permission
 from entendre.fleet.certificates import MAX_AUTHORITY_CHARS, MAX_CHAIN_CHARS
 from entendre.fleet.challenges import MAX_CHALLENGE_CHARS
@@ -204,7 +205,7 @@ def _count(call: Call) -> None:
     """Count a request of a device that nobody knows yet. Raises: ThrottledError."""
     if call.services.provisioning_rates is not None:
         by_address, by_serial = call.services.provisioning_rates
-        by_address.take(call.address)
+        by_address.take(quota_address(call.address))
         by_serial.take(f"{call.body.group} {call.body.serial}")
 
 

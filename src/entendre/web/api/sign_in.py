@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from entendre.core.errors import EntendreError, InvalidInputError
+from entendre.core.quotas import quota_address
 from entendre.fleet.oauth import SCOPE, may_return, origin_of
 from entendre.ports.accounts import OAuthClient
 from entendre.web.api.addresses import address_of, base_of
@@ -42,7 +43,7 @@ def _limited(handler: Handler) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[API]
         if services.rates is not None:
-            services.rates.take(f"address {_address(request)}")
+            services.rates.take(f"address {quota_address(_address(request))}")
         return await handler(request)
 
     return handle

@@ -96,7 +96,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await feed.open()
     database.on_written = feed.wake
     registry, tokens = FleetDevices(database, clock), DeviceTokens(database, clock)
-    presence, twins, watch = FleetPresence(database, clock), FleetTwins(database, clock), FleetWatch(database)
+    presence, twins, watch = FleetPresence(database, clock), FleetTwins(database, clock), FleetWatch(database, clock)
     links = LiveLinks(feed, presence)
     rows, telemetry = CommandRows(database, clock, "home"), Shelf(database, clock, "home")
 

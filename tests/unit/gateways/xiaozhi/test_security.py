@@ -11,8 +11,8 @@ from front_desk import Box, Desk
 
 from entendre.core.device import Admitted, DeviceIdentity, Refusal, Refused, Unbound
 from entendre.core.errors import InvalidInputError, OverloadedError
+from entendre.core.quotas import quota_address
 from entendre.gateways.xiaozhi.ota import OtaSettings
-from entendre.gateways.xiaozhi.peers import quota_address
 from entendre.store import Devices, device_watch
 from entendre.store.device_admission import AdmissionRules
 from entendre.store.devices import MAX_WRONG_CODES, MAX_WRONG_CODES_OF_ALL, WRONG_CODES_S
