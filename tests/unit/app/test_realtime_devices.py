@@ -199,3 +199,16 @@ async def test_a_lent_device_is_the_partners_until_the_partner_ends(server: Serv
         await until_it_is(device, "acmebot")
     async with server.connected(token) as device:
         assert (await said(device, "what is your name")).startswith("I'm acmebot,")
+
+
+async def test_the_newest_connection_that_opts_in_stays(server: Server) -> None:
+    _, token = await server.device()
+    opened = (server.connected(token, FLEET), server.connected(token), server.connected(token, FLEET))
+    async with opened[0] as older, opened[1] as other, opened[2] as newer:
+        async with asyncio.timeout(10):
+            async for _ in older.socket:
+                pass
+        assert older.socket.close_code == 1008
+        for device in (newer, other):
+            await device.send("entendre.twin.get")
+            await device.until("entendre.twin")
