@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from entendre.core.errors import InvalidInputError, NotFoundError
+from entendre.core.errors import InvalidInputError, NotFoundError, StoreError
 from entendre.ports.requests import Answered, Whose
 from entendre.store.audit import Act, record
 from entendre.store.audit_log import AuditReader
 from entendre.store.database import Database
 from entendre.store.keys import ApiKeys
-from entendre.store.requests import KEPT_S, UNDER_WAY_S, Requests
+from entendre.store.requests import KEPT_S, Requests
 
 
 class HandClock:
@@ -61,13 +63,39 @@ async def test_a_request_that_did_nothing_may_come_again(database: Database, clo
     assert await requests.begin("a", b"1") is None
 
 
-async def test_a_request_whose_server_died_is_waited_for_so_long(database: Database, clock: HandClock) -> None:
+async def test_a_request_whose_server_died_is_carried_out_anew_at_once(database: Database, clock: HandClock) -> None:
+    assert await Requests(database, clock, "home").begin("a", b"1") is None
+    after_restart = Requests(database, clock, "home")
+    assert await after_restart.begin("a", b"2") == Answered(b"1", None, None), "another request: not under this key"
+    assert await after_restart.begin("a", b"1") is None
+    assert await after_restart.begin("a", b"1") == Answered(b"1", None, None)
+    await after_restart.finish("a", 201, "{}")
+    assert await after_restart.begin("a", b"1") == Answered(b"1", 201, "{}")
+
+
+@pytest.mark.parametrize("end", ["finish", "forget"])
+async def test_a_request_whose_end_could_not_be_written_is_carried_out_anew(
+    database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    async def refused(work: object) -> None:
+        raise StoreError
+
     requests = Requests(database, clock, "home")
     await requests.begin("a", b"1")
-    clock.now_s += UNDER_WAY_S
-    assert await requests.begin("a", b"1") is not None
-    clock.now_s += 1.0
+    with monkeypatch.context() as away:
+        away.setattr(database, "write", refused)
+        with pytest.raises(StoreError):
+            await (requests.finish("a", 201, "{}") if end == "finish" else requests.forget("a"))
+        with pytest.raises(StoreError):
+            await requests.begin("b", b"2")
     assert await requests.begin("a", b"1") is None
+    assert await requests.begin("b", b"2") is None
+
+
+async def test_of_requests_that_come_at_once_one_is_carried_out(database: Database, clock: HandClock) -> None:
+    requests = Requests(database, clock, "home")
+    known = await asyncio.gather(*(requests.begin("a", b"1") for _ in range(5)))
+    assert sorted(known, key=bool) == [None, *[Answered(b"1", None, None)] * 4]
 
 
 async def test_the_log_is_read_by_whom_it_is_about_newest_first(database: Database) -> None:

@@ -5,38 +5,56 @@ from __future__ import annotations
 from entendre.core.clock import Clock
 from entendre.ports.requests import NOBODYS, Answered, Whose
 from entendre.store.connection import Connection
-from entendre.store.database import Database
+from entendre.store.database import Database, Work
 
 KEPT_S = 86_400.0
 """How long an answer is kept."""
-UNDER_WAY_S = 120.0
-"""How long a request may be under way; after that the process that had it is taken for dead."""
 
 
 class Requests:
-    """The answered requests of one region."""
+    """The answered requests of one region, of which this is the only server.
+
+    So one that has no answer and is not under way here will get none: its server died, or could not write it down.
+    """
 
     def __init__(self, database: Database, clock: Clock, region: str) -> None:
         self._database = database
         self._clock = clock
         self._region = region
+        self._under_way: dict[str, bytes] = {}
 
     async def begin(self, id: str, request_hash: bytes, whose: Whose = NOBODYS) -> Answered | None:
         """None: carry it out, then `finish` or `forget`. Otherwise what is known of the one before."""
+        if id in self._under_way:
+            return Answered(self._under_way[id], None, None)
         now_s = self._clock.wall()
 
         def work(connection: Connection) -> Answered | None:
-            _drop_old(connection, self._region, now_s)
+            connection.execute(
+                "DELETE FROM answered_requests WHERE region = ? AND at_s < ?", (self._region, now_s - KEPT_S)
+            )
             sql = "SELECT request_hash, status, body FROM answered_requests WHERE region = ? AND id = ?"
             found = connection.execute(sql, (self._region, id)).fetchone()
-            if found is not None:
+            if found is not None and (found[1] is not None or bytes(found[0]) != request_hash):
                 return Answered(bytes(found[0]), found[1], found[2])
             columns = "region, id, household, account, device, request_hash, at_s"
             values = (self._region, id, whose.household, whose.account, whose.device, request_hash, now_s)
-            connection.execute(f"INSERT INTO answered_requests ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(
+                f"INSERT INTO answered_requests ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (region, id) DO UPDATE SET at_s = excluded.at_s",
+                values,
+            )
             return None
 
-        return await self._database.write(work)
+        self._under_way[id] = request_hash
+        known, begun = None, False
+        try:
+            known = await self._database.write(work)
+            begun = known is None
+        finally:
+            if not begun:
+                del self._under_way[id]
+        return known
 
     async def finish(self, id: str, status: int, body: str) -> None:
         """Keep an answer. A refusal is about no device: the path may have named one that is not the caller's."""
@@ -47,7 +65,7 @@ class Requests:
         def work(connection: Connection) -> None:
             connection.execute(sql, values)
 
-        await self._database.write(work)
+        await self._end(id, work)
 
     async def forget(self, id: str) -> None:
         """It did nothing: it may be sent again."""
@@ -56,13 +74,10 @@ class Requests:
         def work(connection: Connection) -> None:
             connection.execute(sql, (self._region, id))
 
-        await self._database.write(work)
+        await self._end(id, work)
 
-
-def _drop_old(connection: Connection, region: str, now_s: float) -> None:
-    """Drop answers that were kept long enough, and requests that nobody finishes any more."""
-    connection.execute("DELETE FROM answered_requests WHERE region = ? AND at_s < ?", (region, now_s - KEPT_S))
-    connection.execute(
-        "DELETE FROM answered_requests WHERE region = ? AND at_s < ? AND status IS NULL",
-        (region, now_s - UNDER_WAY_S),
-    )
+    async def _end(self, id: str, work: Work[None]) -> None:
+        try:
+            await self._database.write(work)
+        finally:
+            self._under_way.pop(id, None)
