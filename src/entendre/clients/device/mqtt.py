@@ -119,7 +119,9 @@ class MqttLink:
         except TimeoutError as error:
             raise NotReachedError("The server did not answer in time.") from error
         finally:
-            self._asked.pop(request, None)
+            del self._asked[request]
+            if future.done() and not future.cancelled():
+                future.exception()  # seen: the publishing broke before anybody waited for the answer
 
     async def _publish(self, kind: str, document: dict[str, Any]) -> None:
         """Publish; returns once it is acknowledged, which is once it is kept. Raises: NotReachedError."""
