@@ -223,7 +223,9 @@ async def test_nothing_crosses_from_one_world_into_another(prober: Prober) -> No
     assert empty == OF_NOBODY, "every table has rows of theirs, so that it would show if one changed"
     reads = [each for each in OPERATIONS if each.method == "GET"]
     await read_ones_own(prober, reads)
+    await follow_changes(prober)
     await reach_for_others(prober)
+    await borrow_devices(prober)
     for _ in range(ROUNDS):
         await write_others_ids(prober, [each for each in OPERATIONS if not ends(each)])
     await read_ones_own(prober, reads)
@@ -246,6 +248,49 @@ async def read_ones_own(prober: Prober, reads: Iterable[Operation]) -> None:
         for caller in CALLERS:
             await prober.call(operation, prober.mine.filled(operation.path), caller)
     await prober.unchanged("reading one's own")
+
+
+async def follow_changes(prober: Prober) -> None:
+    """The stream of changes, from its beginning and while both worlds go on."""
+    for caller, path in (
+        ("admin", f"/brands/{prober.mine.brand}/changes"),
+        ("owner", f"/households/{prober.mine.household}/changes"),
+    ):
+        headers = {"Authorization": f"Bearer {prober.mine.tokens[caller]}", "Accept": "text/event-stream"}
+        async with prober.api.http.get(f"{prober.api.url}/api/v1{path}", headers=headers) as stream:
+            for world in (prober.theirs, prober.mine):
+                room = {"name": world.word("room")}
+                home = f"/households/{world.household}"
+                last = await prober.api.done("POST", f"{home}/rooms", room, token=world.tokens["owner"])
+            heard = b""
+            while last["id"].encode() not in heard:
+                heard += await stream.content.readany()
+        prober.look(heard, caller, f"the stream {path}")
+    prober.before = await prober.rows()
+
+
+async def borrow_devices(prober: Prober) -> None:
+    """Of a device that is lent to it, a partner sees that it is there and whose: nothing else of it or of others."""
+    mine, theirs, api = prober.mine, prober.theirs, prober.api
+    lending = f"/brands/{theirs.brand}/partnerships"
+    product = theirs.ids["products"][0]
+    body = {"partner": mine.brand, "products": [product]}
+    lent = await api.done("POST", lending, body, token=theirs.tokens["admin"])
+    admin = mine.tokens["admin"]
+    seen = (await api.done("GET", f"/brands/{mine.brand}/lent-devices", token=admin))["data"]
+    wanted = {theirs.devices[name] for name in ("claimed", "idle", "enrolled")}
+    assert {each["id"] for each in seen} == wanted
+    assert all(each.keys() == {"id", "brand", "product", "online"} for each in seen)
+    assert theirs.mark not in str([each | {"product": ""} for each in seen])
+    for brand in (mine.brand, theirs.brand):
+        for rest in ("", "/twin", "/commands/x", "/telemetry", "/updates"):
+            path = f"/brands/{brand}/devices/{theirs.devices['claimed']}{rest}"
+            status, answer = await api.ask("GET", path, token=admin)
+            assert status == 404 or not answer["data"], path
+    await api.done("DELETE", f"{lending}/{lent['id']}", token=theirs.tokens["admin"])
+    assert (await api.done("GET", f"/brands/{mine.brand}/lent-devices", token=admin))["data"] == []
+    prober.before = await prober.rows()
+    prober.drawing.sent |= {lent["id"]}
 
 
 async def reach_for_others(prober: Prober) -> None:
