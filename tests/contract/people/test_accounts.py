@@ -19,6 +19,7 @@ from entendre.store import audit
 from entendre.store.database import Database
 from entendre.store.people import accounts as accounts_module
 from entendre.store.people import oauth
+from entendre.store.people import oauth as oauth_module
 from entendre.store.people.accounts import AccountStore
 from entendre.store.people.oauth import GrantStore, challenge_of
 from entendre.store.people.oauth_rows import ACCESS_LIFE_S, REFRESH_LIFE_S
@@ -109,6 +110,22 @@ async def test_the_many_addresses_of_one_network_guess_codes_as_one(grants: Gran
             await grants.asking(f"{each:09}", address=f"2001:db8::{each}")
     with pytest.raises(ThrottledError):
         await grants.asking("123456789", address="2001:db8::99")
+
+
+async def test_one_network_does_not_use_up_the_codes_of_everybody(
+    accounts: AccountStore, grants: GrantStore, clock: HandClock
+) -> None:
+    codes = [
+        await grants.ask("entendre-cli", "account", address=f"2001:db8::{each}")
+        for each in range(oauth_module.MAX_WAITING_OF_ADDRESS)
+    ]
+    with pytest.raises(ThrottledError) as full:
+        await grants.ask("entendre-cli", "account", address="2001:db8::99")
+    await grants.ask("entendre-cli", "account", address="2001:db8:0:1::99")
+    await grants.decide(codes[0].user_code, await make(accounts), address=HERE)
+    await grants.ask("entendre-cli", "account", address="2001:db8::99")
+    clock.now_s += full.value.retry_after_s
+    await grants.ask("entendre-cli", "account", address="2001:db8::98")
 
 
 async def test_who_guesses_is_stopped_and_others_are_not(accounts: AccountStore, clock: HandClock) -> None:

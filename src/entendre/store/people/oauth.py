@@ -60,6 +60,7 @@ class GrantStore:
         self._region = region
         self._wrong = Attempts(WRONG_CODES, WRONG_CODES_RECOVERY_S)
         self._decisions = Attempts(DECISIONS_AT_CODE, WRONG_CODES_RECOVERY_S)
+        self._asked = Attempts(MAX_WAITING_OF_ADDRESS, DEVICE_CODE_LIFE_S / MAX_WAITING_OF_ADDRESS)
         self._trusted: dict[bytes, _Trusted] = {}
 
     # -- programs ----------------------------------------------------------------------------------------------------
@@ -131,6 +132,7 @@ class GrantStore:
     async def ask(self, client: str, scope: str, *, address: str) -> DeviceCode:
         """A program without a browser wants in. Raises: ThrottledError when too many of an address wait."""
         now_s, device_code = self._clock.wall(), secrets.token_urlsafe(oauth_rows.SECRET_BYTES)
+        self._count_ask(address)
         user_codes = [f"{secrets.randbelow(10**USER_CODE_DIGITS):0{USER_CODE_DIGITS}}" for _ in range(8)]
 
         def work(connection: Connection) -> str:
@@ -161,7 +163,7 @@ class GrantStore:
 
     async def decide(self, user_code: str, account: str | None, *, address: str) -> None:
         """Let the program in as an account, or refuse it (None). Raises: as `asking`."""
-        id = (await self._waiting(user_code, address))[0]
+        id, _, asker, _ = await self._waiting(user_code, address)
         state = "denied" if account is None else "approved"
         sql = (
             "UPDATE oauth_grants SET state = ?, account = ?, user_code = NULL"
@@ -177,6 +179,7 @@ class GrantStore:
                 record(connection, self._region, now_s, act)
 
         await self._database.write(work)
+        self._asked.give_back(quota_address(asker), self._clock.monotonic())
 
     async def poll(self, client: str, device_code: str) -> Tokens | Refused:
         """The tokens, once somebody let the program in."""
@@ -317,6 +320,16 @@ class GrantStore:
         self._trusted.clear()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _count_ask(self, address: str) -> None:
+        """Count the codes of a network whose addresses are countless: rows tell addresses alone."""
+        network = quota_address(address)
+        if network == address:
+            return
+        try:
+            self._asked.take(network, self._clock.monotonic())
+        except ThrottledError as full:
+            raise ThrottledError("Too many codes of this network wait.", retry_after_s=full.retry_after_s) from None
 
     def _require_room(self, connection: Connection, now_s: float, address: str) -> None:
         waiting = "SELECT count(*) FROM oauth_grants WHERE region = ? AND kind = 'device' AND expires_at_s > ?"
