@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import builtins
 import logging
@@ -32,6 +33,9 @@ def chosen(**values: object) -> Settings:
 async def stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
         yield stack
+    # aioesphomeapi reads the machine's time zone in a thread, and leaves that to end by itself.
+    reading = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "get_timezone"]
+    await asyncio.gather(*reading)
 
 
 def app_with(settings: Settings, stack: AsyncExitStack) -> App:
