@@ -69,7 +69,7 @@ ENDS_A_WORLD = ("end_sessions", "change_password", "rotate_own_token", "end_bran
 REAL = 0.9
 """How often an id is one of something that exists."""
 TIMEOUT_S = 30.0
-LONGEST_LINE = 8_000
+LONGEST_LINE = 32_000
 """Characters of a request's first line that an HTTP server reads at most."""
 
 

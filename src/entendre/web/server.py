@@ -24,6 +24,8 @@ from entendre.web.speech import speak
 from entendre.web.transcriptions import transcribe
 
 MAX_HEADER_BYTES = 8_190
+MAX_LINE_BYTES = 32_768
+"""Longest request line: a query of 2,000 characters, each percent-encoded to twelve, and a cursor fit."""
 SHUTDOWN_S = 3.0
 """How long requests under way may take once the server stops."""
 
@@ -75,7 +77,7 @@ def build_app(services: WebServices) -> web.Application:
         client_max_size=services.limits.upload_bytes + services.limits.body_bytes,
         handler_args={
             "access_log": None,
-            "max_line_size": MAX_HEADER_BYTES,
+            "max_line_size": MAX_LINE_BYTES,
             "max_field_size": MAX_HEADER_BYTES,
             "keepalive_timeout": services.limits.header_s,
         },

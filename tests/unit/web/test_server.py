@@ -49,6 +49,12 @@ async def test_a_form_is_not_json(site: Site) -> None:
         assert answer.status == 415
 
 
+async def test_the_longest_query_that_is_described_is_read(site: Site) -> None:
+    """2,000 characters of which each becomes twelve on the way."""
+    async with site.client.get(f"{site.address}/v1/nothing", params={"query": "\U0001f3a7" * 2_000}) as answer:
+        assert (answer.status, answer.content_type) == (404, "application/json")
+
+
 async def test_unknown_routes_and_methods_answer_in_json(site: Site) -> None:
     async with site.client.get(f"{site.address}/v1/nothing") as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "not_found")
