@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -226,6 +227,31 @@ def _updated(maker: Terminal) -> None:
     assert "finished" in shown
     assert {each["state"] for each in maker.json("rollout", "devices", "spring")} == {"succeeded"}
     assert maker.json("rollout", "list")[0]["state"] == "finished"
+
+
+def test_the_device_of_the_guide_runs_as_it_is_printed(serve, repository: Path, tmp_path: Path) -> None:
+    mqtt_port = free_port()
+    server = serve(*QUIET, "--set", f"device_mqtt.port={mqtt_port}", "--set", "xiaozhi.enabled=false")
+    maker = Terminal(tmp_path / "maker", server.url)
+    guide = (repository / "docs" / "maker.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    changed = program.replace("127.0.0.1:8770", f"127.0.0.1:{server.port}").replace("1883", str(mqtt_port))
+    maker.run("brand", "create", "acme")
+    maker.run("product", "create", "one")
+    maker.run("enrolment", "create", "batch-1", "--product", "one", "--keys", "batch.json")
+    [made] = maker.json("enrolment", "derive", "batch.json", "SN-1")
+    public = str(maker.json("release", "keygen", "maker.pem")["public_key"])
+    words = [sys.executable, "-c", changed, made["group"], made["serial"], made["key"], public]
+    with subprocess.Popen(words, cwd=maker.folder, stdout=subprocess.DEVNULL) as device:
+        try:
+            maker.until(("device", "list"), lambda found: [each["online"] for each in found] == [True])
+            maker.run("device", "desired", "SN-1", "volume=40")
+            maker.until(("device", "twin", "SN-1"), lambda twin: twin["reported"].get("volume") == 40)
+            assert maker.json("command", "call", "SN-1", "beep")["result"] == {"beeped": True}
+            _updated(maker)
+            maker.until(("device", "show", "SN-1"), lambda found: found["firmware"] == "1.1.0")
+        finally:
+            device.kill()
 
 
 def test_a_customer_signs_in_takes_everything_along_and_is_forgotten(serve, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from entendre.cli.fleet.terminal import size
 from entendre.cli.progress import ProgressLine
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings
+from entendre.core.errors import NotFoundError
 from entendre.store import open_database
 from entendre.store.archive import Manifest
 from entendre.store.backup import Places, back_up
@@ -41,14 +43,19 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return 0
-    print(f"{args.file}: {rows:,} rows, {size_bytes / 1e6:.1f} MB")
+    print(f"{args.file}: {rows:,} rows, {size(size_bytes)}")
     for name in manifest.missing:
         print(f"  without the file of the artifact {name}, which is not there")
     return 0
 
 
 async def _run(file: Path, settings: Settings) -> Manifest:
-    database = await open_database(settings.database_place)
+    place = settings.database_place
+    if isinstance(place, Path) and not place.is_file():
+        raise NotFoundError(
+            f"There is no database {place}: name its folder with --data-dir, or its URL with --database."
+        )
+    database = await open_database(place)
     try:
         with ProgressLine() as progress:
             places = Places(settings.server.region, settings.artifacts_dir)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entendre.cli.fleet.names import household_of, id_of
-from entendre.cli.fleet.verbs import LIMIT, Verb, add_verbs, arg, flags, rows, run_verb
+from entendre.cli.fleet.verbs import LIMIT, Verb, add_verbs, arg, flags, key_values, rows, run_verb
 from entendre.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,7 +47,19 @@ async def _show(client: Entendre, args: argparse.Namespace) -> Any:
 async def _change(client: Entendre, args: argparse.Namespace) -> Any:
     given = {name: getattr(args, name) for name in _ABOUT if getattr(args, name) is not None}
     given |= {"name": args.name} if args.name else {}
+    given |= {"retention": kept_days(args.keep)} if args.keep else {}
+    if not given:
+        raise InvalidInputError("Say what to change: --name, --language, --country, --time-zone or --keep.")
     return await client.households.change(await household_of(client, args), **given)
+
+
+def kept_days(pairs: Sequence[str]) -> dict[str, float | None]:
+    """`KIND=DAYS` pairs. Raises: InvalidInputError."""
+    days = key_values(pairs)
+    for kind, count in days.items():
+        if kind not in _KEPT or isinstance(count, bool) or not (count is None or isinstance(count, int | float)):
+            raise InvalidInputError(f"--keep takes KIND=DAYS, or KIND=null for the default; KIND: {', '.join(_KEPT)}.")
+    return days
 
 
 async def _members(client: Entendre, args: argparse.Namespace) -> Any:
@@ -166,19 +179,30 @@ def _shown_devices(records: list[Any]) -> str:
     return listed(records, [*columns, column("SEEN", "last_seen_at_s"), ID], "No devices yet: claim one by its code.")
 
 
+def _shown_consents(record: Any) -> str:
+    from entendre.cli.fleet.records import column, described, listed, plain
+
+    ledger = plain(record)
+    columns = [column(name.upper(), name) for name in ("purpose", "given", "wording", "language", "channel")]
+    columns += [column("WHEN", "at_s"), column("BY", "by")]
+    lines = listed(ledger.pop("data"), columns, "Nobody was asked yet.")
+    return f"{described(ledger)}\n\n{lines}"
+
+
 def _code(code: Any) -> str:
     from entendre.cli.fleet.terminal import moment
 
     return f"{code.code}   (once, and it ends {moment(code.expires_at_s)})"
 
 
+_KEPT = ("history", "turns", "rings", "notes")
 _ABOUT = ("language", "country", "time_zone")
 _MORE = (
     arg("--language", help="language tag, such as en or pt-BR"),
     arg("--country", help="two letters, such as BR"),
     arg("--time-zone", metavar="ZONE", help="IANA zone, such as Europe/Lisbon"),
 )
-ONE = arg("household", nargs="?", help="name or id (default: ENTENDRE_HOUSEHOLD, or the only one)")
+ONE = arg("household", nargs="?", default=argparse.SUPPRESS, help="the same as --household")
 IN = arg("--household", help="name or id (default: ENTENDRE_HOUSEHOLD, or the only one)")
 _BRAND = arg("--brand", help="name or id of the brand that it is a customer of")
 _CONSENT = (
@@ -206,9 +230,20 @@ VERBS = (
         flags(_BRAND, LIMIT),
         _households,
     ),
-    Verb("show", "show a household", _show, flags(ONE)),
-    Verb("change", "change a household", _change, flags(ONE, arg("--name", help="its new name"), *_MORE)),
-    Verb("members", "show who lives there", _members, flags(ONE, LIMIT), _shown_members),
+    Verb("show", "show a household", _show, flags(ONE, IN)),
+    Verb(
+        "change",
+        "change a household",
+        _change,
+        flags(
+            ONE,
+            IN,
+            arg("--name", help="its new name"),
+            *_MORE,
+            arg("--keep", action="append", metavar="KIND=DAYS", help=f"days to keep: {', '.join(_KEPT)}; 0 keeps none"),
+        ),
+    ),
+    Verb("members", "show who lives there", _members, flags(ONE, IN, LIMIT), _shown_members),
     Verb(
         "invite",
         "make a code that lets one person in, for ten minutes",
@@ -223,11 +258,11 @@ VERBS = (
     Verb("add-child", "add a child, without an account", _add_child, flags(arg("name", help="the child's name"), IN)),
     Verb("remove-member", "take somebody out", _remove_member, flags(arg("member", help="name or id"), IN)),
     Verb("join", "join a household by a code", _join, flags(arg("code", help="the code that you were told"))),
-    Verb("leave", "leave a household", _leave, flags(ONE), confirm="Leave this household?"),
-    Verb("rooms", "show the rooms", _rooms, flags(ONE, LIMIT), _shown_rooms),
+    Verb("leave", "leave a household", _leave, flags(ONE, IN), confirm="Leave this household?"),
+    Verb("rooms", "show the rooms", _rooms, flags(ONE, IN, LIMIT), _shown_rooms),
     Verb("add-room", "name a room", _add_room, flags(arg("name", help="what it is called"), IN)),
     Verb("remove-room", "remove a room", _remove_room, flags(arg("room", help="name or id"), IN)),
-    Verb("devices", "show the devices", _devices, flags(ONE, LIMIT), _shown_devices),
+    Verb("devices", "show the devices", _devices, flags(ONE, IN, LIMIT), _shown_devices),
     Verb(
         "claim",
         "take the device that shows or says a code",
@@ -246,7 +281,7 @@ VERBS = (
         flags(arg("device", help="name or id"), IN),
         confirm="Let {device} go? What it told here is erased.",
     ),
-    Verb("consents", "show what was agreed to, and when", _consents, flags(ONE)),
+    Verb("consents", "show what was agreed to, and when", _consents, flags(ONE, IN), _shown_consents),
     Verb("agree", "agree to a purpose, for the household", _consent, flags(*_CONSENT)),
     Verb("refuse", "refuse a purpose, for the household", _consent, flags(*_CONSENT)),
     Verb(

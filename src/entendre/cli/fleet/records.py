@@ -80,6 +80,8 @@ def shown(name: str, value: Any) -> str:
             return size(value)
         case int() | float() if name.endswith("_s"):
             return span(float(value))
+        case float() if value.is_integer():
+            return f"{value:.0f}"
         case str() if name == "by" or name.endswith("_by"):
             kind, colon, id_ = value.partition(":")
             return f"{kind} {short(id_)}" if colon else kind

@@ -66,6 +66,8 @@ def _bar(group: dict[str, Any], failed: int) -> str:
 def _hint(rollout: dict[str, Any]) -> str:
     named = str(rollout["name"]) or short(str(rollout["id"]))
     match str(rollout["state"]):
+        case "finished" if not any(each["total"] for each in rollout["groups"]):
+            return "No device was in it: it takes those of the product that connected once and run nothing newer."
         case "draft":
             return f"entendre rollout start {named}"
         case "awaiting_approval":
