@@ -53,7 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("backup", "entendre.cli.backup", "write everything into one file, while the server runs"),
     Command("restore", "entendre.cli.restore", "fill a database from a backup"),
     Command("doctor", "entendre.cli.doctor", "name what is missing and how to get it"),
-    Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store"),
+    Command("bench", "entendre.cli.bench", "measure this machine: gap, load, idle, understand, store, fleet"),
     Command("simulate", "entendre.cli.simulate", "a fleet of simulated devices against a real server"),
 )
 

@@ -23,8 +23,9 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
+    unwrapped = " ".join(done.stdout.split())
     for command in available_commands():
-        assert command.summary in done.stdout
+        assert command.summary in unwrapped
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
