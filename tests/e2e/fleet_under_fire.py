@@ -284,14 +284,22 @@ class Load:
 
     def _by_link(self, device: Device) -> Callable[[dict[str, int]], Any]:
         async def report(patch: dict[str, int]) -> int | None:
-            runner = self.running[device.id].runner
             try:
-                await asyncio.wait_for(runner.connected.wait(), PATIENCE_S)
-                return await runner.link.report(patch)
+                return await (await self._connected(device)).report(patch)
             except (NotReachedError, LinkRefusedError):
                 return None
 
         return report
+
+    async def _connected(self, device: Device) -> DeviceLink:
+        """Its link. It may be switched off and on meanwhile."""
+        running = self.running[device.id]
+
+        def connected() -> bool:  # of the runner of now
+            return running.runner.connected.is_set()
+
+        await until(connected, f"{device.id} connects")
+        return running.runner.link
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -380,10 +388,8 @@ class Load:
 
     def _batch_by_link(self, device: Device) -> Callable[[list[Reading]], Awaitable[bool]]:
         async def send(readings: list[Reading]) -> bool:
-            runner = self.running[device.id].runner
             try:
-                await asyncio.wait_for(runner.connected.wait(), PATIENCE_S)
-                await runner.link.send(readings)
+                await (await self._connected(device)).send(readings)
             except (NotReachedError, LinkRefusedError):
                 return False
             return True

@@ -36,6 +36,10 @@ ROUNDS = int(os.environ.get("ENTENDRE_KILL_ROUNDS", "5"))
 LIFE_S = 0.4
 STILLBORN = 0.1
 """Share of the servers that are killed while they start."""
+RESTART_DEVICE = 4
+"""Rounds after which a device is switched off and on."""
+SHOWN = 20
+"""Rounds after which it is shown how far it is."""
 KINDS = ("desired", "reported", "command", "answer", "reminder", "telemetry")
 TEXT_ONLY = {"ENTENDRE_SPEECH_RECOGNIZER": "none", "ENTENDRE_SPEECH_VOICE": "none", "ENTENDRE_API_REQUESTS_PER_S": "0"}
 
@@ -165,6 +169,8 @@ class Killing:
         self._load.check()
         await check_commands(self._load)
         self.rounds_s.append(time.monotonic() - began_s)
+        if len(self.rounds_s) % SHOWN == 0:
+            report(self, self._load)
 
     def _served(self, kind: str, before: Counter[str]) -> bool:
         self._load.check()
@@ -201,7 +207,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
         try:
             for number in range(ROUNDS):
                 await killing.round()
-                if number % 4 == 3:
+                if number % RESTART_DEVICE == RESTART_DEVICE - 1:
                     await random.choice(list(load.running.values())).restart()
             await load.finish()
             for device in load.running.values():
@@ -211,7 +217,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
             await check_twins_of_devices(load)
         finally:
             await load.cancel()
-        report(killing, load, "sqlite" if postgres is None else "postgresql")
+        report(killing, load)
         assert min(load.witness.counts[kind] for kind in KINDS) > ROUNDS
         assert load.witness.faults == []
         assert "never retrieved" not in caplog.text
@@ -266,10 +272,10 @@ async def check_twins_of_devices(load: Load) -> None:
         assert desired.document == twin["desired"]
 
 
-def report(killing: Killing, load: Load, engine: str) -> None:
+def report(killing: Killing, load: Load) -> None:
     """Show what happened."""
     witness = load.witness
-    print(f"\n{engine}: {ROUNDS} rounds, killed {dict(killing.killed)}")
+    print(f"\n{len(killing.rounds_s)} rounds, killed {dict(killing.killed)}")
     print(f"acknowledged {dict(witness.counts)}, telemetry rows {len(witness.rows)}")
     print(f"answers lost {dict(witness.lost_answers)}, of those twin changes that were done {witness.unknown()}")
     print(f"said again after their acknowledgement {dict(witness.repeated)}")
