@@ -182,7 +182,7 @@ class WebhookDesk:
 
     async def _deliver_some(self, record: WebhookRecord) -> bool:
         """Send the next changes; whether there may be more to send at once."""
-        interest = Interest(brand=record.brand, topics=record.topics)
+        interest = Interest(brand=record.brand, topics=record.topics, fleet_only=True)
         page = await self._feed.after(self._reached(record), interest, AT_ONCE)
         changes = _fitting(page.changes)
         if not changes:

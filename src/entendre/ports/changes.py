@@ -6,6 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+FLEET_TOPICS = (
+    *("brand", "product", "enrolment_group", "device", "presence", "twin", "command", "command_job"),
+    *("release", "rollout"),
+)
+"""What a maker may follow. Everything else is what people do in their homes, and is for those who live there."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedChange:
@@ -24,12 +30,16 @@ class FeedChange:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which changes are wanted; None and () are all. A topic takes in those below it: "twin" has "twin.desired"."""
+    """Which changes are wanted; None and () are all. A topic takes in those below it: "twin" has "twin.desired".
+
+    `fleet_only` leaves out what people do in their homes.
+    """
 
     brand: str | None = None
     household: str | None = None
     topics: tuple[str, ...] = ()
     subject: str | None = None
+    fleet_only: bool = False
 
     def takes(self, change: FeedChange) -> bool:
         """Whether a change is one of these."""
@@ -38,6 +48,7 @@ class Interest:
             and self.household in (None, change.household)
             and self.subject in (None, change.subject)
             and (not self.topics or any(_below(each, change.topic) for each in self.topics))
+            and (not self.fleet_only or any(_below(each, change.topic) for each in FLEET_TOPICS))
         )
 
 

@@ -36,6 +36,16 @@ def entry(number: int, brand: str = "acme", topic: str = "command", household: s
     return FeedEntry(brand, topic, f"s{number}", "queued", household, version=number, data={"number": number})
 
 
+async def test_a_maker_follows_its_fleet_and_not_what_people_do_at_home(database: Database, feed: LiveChanges) -> None:
+    topics = ("note", "device", "member", "twin.desired", "household", "room", "list", "consent", "routine")
+    fleet = Interest(brand="acme", fleet_only=True)
+    subscription = feed.subscribe(fleet)
+    await write(database, *(entry(number, topic=topic, household="h1") for number, topic in enumerate(topics)))
+    assert [each.topic for each in (await subscription.wait(5.0)).changes] == ["device", "twin.desired"]
+    assert [each.topic for each in (await feed.after(0, fleet, 20)).changes] == ["device", "twin.desired"]
+    subscription.close()
+
+
 async def test_rows_are_read_in_order_and_by_interest(database: Database) -> None:
     rows = ChangeRows(database, SystemClock(), REGION)
     await write(database, entry(1), entry(2, brand="other"), entry(3, topic="twin.desired", household="h1"))

@@ -65,7 +65,8 @@ class ChangePage(Struct):
 
 
 async def _of_brand(call: Call) -> Reply | web.StreamResponse:
-    return await _read(call, Interest(brand=call.path["brand"], topics=_topics(call)), Permission.BRAND_DEVICES_READ)
+    interest = Interest(brand=call.path["brand"], topics=_topics(call), fleet_only=True)
+    return await _read(call, interest, Permission.BRAND_DEVICES_READ)
 
 
 async def _of_household(call: Call) -> Reply | web.StreamResponse:

@@ -255,6 +255,8 @@ async def test_changes_are_read_as_pages_and_as_a_stream_that_goes_on_where_it_b
     database = doors.site.database
     _, page = await doors.ask("GET", "/brands/home/changes")
     start = page["next_seq"]
+    at_home = FeedEntry("home", "note", "n1", "added", household="home")
+    await database.write(lambda connection: announce(connection, "home", 1.0, [at_home]))
     await write(database, 1, 2)
     async with stream(doors, f"/brands/home/changes?after={start}&topics=command,twin") as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
