@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8770"
 MAX_KEY_BYTES = 1_024
+ATTEMPTS = 2
+"""A person who waits would rather hear that it does not work: a server waits half a minute for its database itself."""
 
 
 class NoServerError(EntendreError):
@@ -48,16 +51,23 @@ def asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) ->
 
 async def _asked(args: argparse.Namespace, work: Callable[[Entendre], Awaitable[T]]) -> T:
     from entendre.cli.fleet.sign_in import fresh_token
-    from entendre.clients.api import Entendre
+    from entendre.clients.api import Entendre, Retries
 
     url, key = url_of(args), key_of(args)
+    retries = Retries(attempts=ATTEMPTS, told=_say_again)
 
     async def all_of_it() -> T:
         token = None if key else await fresh_token(url)
-        async with Entendre(url, key=key, token=token) as client:
+        async with Entendre(url, key=key, token=token, retries=retries) as client:
             return await work(client)
 
     return await reached(url, all_of_it())
+
+
+def _say_again(error: EntendreError) -> None:
+    """Say why it takes long; that nobody answers is said at the end."""
+    if error.code != "connection_failed":
+        print(f"{error.public_message} Trying again.", file=sys.stderr, flush=True)
 
 
 async def reached(url: str, work: Awaitable[T]) -> T:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.clients.api.errors import ApiError
+from entendre.core.errors import EntendreError
 
 AGAIN_STATUSES = frozenset({429, 502, 503, 504})
 NEVER_AGAIN = frozenset({"no_answer", "offline", "too_large"})
@@ -21,6 +23,8 @@ class Retries:
     longest_s: float = 10.0
     patience_s: float = 60.0
     """A `Retry-After` beyond this is the caller's to wait for."""
+    told: Callable[[EntendreError], None] = lambda error: None
+    """Called with what went wrong before each pause."""
 
     def pause_s(self, attempt: int, retry_after_s: float | None) -> float | None:
         """How long to wait after this attempt, from 1; None: give up."""

@@ -20,7 +20,7 @@ from yarl import URL
 from entendre import __version__
 from entendre.clients.api.errors import ApiError, BadAnswerError, NotReachedError, error_of
 from entendre.clients.api.retrying import Retries, may_repeat, worth_repeating
-from entendre.core.errors import InvalidInputError
+from entendre.core.errors import EntendreError, InvalidInputError
 
 T = TypeVar("T")
 ROOT = "/api/v1"
@@ -109,11 +109,13 @@ class Transport:
         Raises: ApiError, NotReachedError, BadAnswerError.
         """
         attempt = 0
+        error: EntendreError
         while True:
             attempt += 1
             try:
                 status, headers, body = await self._once(request, timeout_s or self.timeout_s)
-            except NotReachedError:
+            except NotReachedError as lost:
+                error = lost
                 pause_s = self.retries.pause_s(attempt, None) if request.repeatable else None
                 if pause_s is None:
                     raise
@@ -122,10 +124,11 @@ class Transport:
                     ETAG.set(unquoted(headers.get("ETag")))
                     return Answer(decoded(body, reply), ETAG.get(), status)
                 retry_after_s = seconds_of(headers.get("Retry-After"))
-                error = error_of(status, body, retry_after_s)
-                pause_s = self._pause_s(request, error, attempt)
+                error = refused = error_of(status, body, retry_after_s)
+                pause_s = self._pause_s(request, refused, attempt)
                 if pause_s is None:
                     raise error
+            self.retries.told(error)
             await asyncio.sleep(pause_s)
 
     def _pause_s(self, request: Request, error: ApiError, attempt: int) -> float | None:

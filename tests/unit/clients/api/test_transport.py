@@ -240,3 +240,16 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert all(pause is not None and 0.5 <= pause <= 8.0 for pause in pauses)
     assert pauses[-1] is not None and pauses[-1] >= 4.0
     assert retries.pause_s(20, None) is None
+
+
+async def test_who_waits_is_told_why(serve_answers) -> None:
+    told: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        return refusal("store_failed", 503, "The database can't be reached.")
+
+    retries = Retries(attempts=2, first_s=0.001, told=lambda error: told.append(error.public_message))
+    async with Transport(await serve_answers(answer), retries=retries) as transport:
+        with pytest.raises(ApiError):
+            await transport.ask(request_of(GET, {"thing": "a"}), Thing)
+    assert told == ["The database can't be reached."]
