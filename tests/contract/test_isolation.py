@@ -7,6 +7,7 @@ the second can be put into it. No answer may hold a word, an id or a secret of i
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -250,6 +251,10 @@ async def read_ones_own(prober: Prober, reads: Iterable[Operation]) -> None:
     await prober.unchanged("reading one's own")
 
 
+FOLLOWS_S = 60.0
+"""How long a change may take to reach a stream on a busy machine."""
+
+
 async def follow_changes(prober: Prober) -> None:
     """The stream of changes, from its beginning and while both worlds go on."""
     for caller, path in (
@@ -260,12 +265,18 @@ async def follow_changes(prober: Prober) -> None:
         async with prober.api.http.get(f"{prober.api.url}/api/v1{path}", headers=headers) as stream:
             for world in (prober.theirs, prober.mine):
                 room = {"name": world.word("room")}
-                home = f"/households/{world.household}"
-                last = await prober.api.done("POST", f"{home}/rooms", room, token=world.tokens["owner"])
+                home, owner = f"/households/{world.household}", world.tokens["owner"]
+                made = {"owner": await prober.api.done("POST", f"{home}/rooms", room, token=owner)}
+                product = {"name": world.word("product"), "display_name": world.word("shown"), "kind": "speaker"}
+                made["admin"] = await prober.api.done(
+                    "POST", f"/brands/{world.brand}/products", product, token=world.tokens["admin"]
+                )
             heard = b""
-            while last["id"].encode() not in heard:
-                heard += await stream.content.readany()
+            async with asyncio.timeout(FOLLOWS_S):
+                while made[caller]["id"].encode() not in heard:
+                    heard += await stream.content.readany()
         prober.look(heard, caller, f"the stream {path}")
+        assert caller == "owner" or made["owner"]["id"].encode() not in heard, "a maker sees what people do at home"
     prober.before = await prober.rows()
 
 
