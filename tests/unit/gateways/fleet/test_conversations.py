@@ -112,7 +112,7 @@ async def test_the_volume_of_the_twin_is_set_at_once_and_after_an_absence_but_no
     again = Speaker()
     left = conversations.came(device, again)
     async with asyncio.timeout(5):
-        while again.done != [SetVolume(50), SetMuted(False)]:
+        while SetVolume(50) not in again.done:  # all that is desired, or the change alone if word of it comes first
             again.acted.clear()
             await again.acted.wait()
     await conversations.settle()

@@ -213,8 +213,9 @@ async def test_an_assistant_is_lent_and_taken_back(makers: Makers) -> None:
 
 async def test_a_brand_that_ended_opens_nothing(makers: Makers) -> None:
     assert (await makers.ask("DELETE", "/brands/acme"))[0] == 204
-    assert (await makers.ask("GET", "/brands/acme", token=makers.acme_key))[0] == 404
-    assert (await makers.ask("GET", f"/brands/{makers.acme}", token=makers.acme_key))[0] == 404
+    assert (await makers.ask("GET", f"/brands/{makers.acme}", token=makers.acme_key))[0] == 401
+    assert (await makers.ask("GET", "/brands/acme"))[0] == 404
+    assert (await makers.ask("GET", f"/brands/{makers.acme}"))[0] == 404
 
 
 async def test_programs_are_registered_by_the_operator(makers: Makers) -> None:
