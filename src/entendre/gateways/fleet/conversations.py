@@ -103,8 +103,9 @@ class Conversations:
     async def _attach(self, device: str, link: ConversationLink) -> None:
         brand = await self._brand_of(device)
         if brand is not None:
+            link.brand = brand
             link.detach = self._links.attach(device, brand, link, replaces=False)
-            await link.catch_up(brand)
+            await link.catch_up()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -135,7 +136,9 @@ class ConversationLink:
         self._twins = twins
         self._start = start
         self._ended = False
-        self._brand = ""
+        self._following = asyncio.Lock()
+        self._seen: int | None = None  # the version up to which the desired section was looked at; None: not at all
+        self.brand = ""
         self.detach: Callable[[], None] = lambda: None
 
     async def call(self, command: str, name: str, payload: Any, timeout_s: float) -> CommandAnswer:
@@ -159,7 +162,7 @@ class ConversationLink:
     def desired(self, patch: Any, version: int, *, replaces: bool) -> None:
         """The desired section changed: set the volume that it names."""
         if isinstance(patch, dict) and not self._ended:
-            self._start(self._apply(patch, version))
+            self._start(self._follow(patch, version))
 
     def close(self, reason: str) -> None:
         """Nothing: its gateway ends a conversation of a device that may not stay, and several may overlap."""
@@ -169,13 +172,26 @@ class ConversationLink:
         self._ended = True
         self.detach()
 
-    async def catch_up(self, brand: str) -> None:
+    async def catch_up(self) -> None:
         """Set what was wanted while the device was away. Raises: EntendreError."""
-        self._brand = brand
-        twin = await self._twins.get(brand, self._device)
+        async with self._following:
+            await self._look()
+
+    async def _follow(self, patch: dict[str, Any], version: int) -> None:
+        """Apply a change in its turn: one that came first would pass for all that was wanted before it."""
+        async with self._following:
+            if self._seen is None:
+                await self._look()
+            elif version > self._seen:
+                await self._apply(patch, version)
+                self._seen = version
+
+    async def _look(self) -> None:
+        twin = await self._twins.get(self.brand, self._device)
         reported = twin.reported.get(APPLIED, 0)
         if twin.desired_version > (reported if isinstance(reported, int) else 0):
             await self._apply(twin.desired, twin.desired_version)
+        self._seen = twin.desired_version
 
     async def _apply(self, wanted: dict[str, Any], version: int) -> None:
         done: dict[str, Any] = {}
@@ -184,7 +200,7 @@ class ConversationLink:
             if name in wanted and isinstance(action, SetVolume | SetMuted) and await self._performer.perform(action):
                 done[name] = wanted[name]
         if done:
-            patch = TwinPatch(self._brand, self._device, "reported", {**done, APPLIED: version})
+            patch = TwinPatch(self.brand, self._device, "reported", {**done, APPLIED: version})
             await self._twins.patch(patch, by=f"device:{self._device}")
 
 
