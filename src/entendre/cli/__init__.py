@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("say", "entendre.cli.say", "speak a text into a sound file"),
     Command("speaker", "entendre.cli.speaker", "be a speaker, with a microphone or a recording"),
     Command("models", "entendre.cli.models", "list, fetch and check models"),
+    Command("markets", "entendre.cli.markets.command", "countries: languages, formats, policy, and what is missing"),
     Command("keys", "entendre.cli.keys", "create, list and revoke API keys"),
     Command("devices", "entendre.cli.devices", "bind, name and end speakers of this home, by the code that they show"),
     Command("brand", "entendre.cli.fleet.brand", "makers on a running server: names, keys, staff, partners"),

@@ -14,7 +14,7 @@ from entendre.core.errors import EntendreError, ForbiddenError, InvalidInputErro
 from entendre.core.roles import Place
 from entendre.fleet import codes, consent, households, retention, routines
 from entendre.fleet.households import Standing
-from entendre.fleet.policies import POLICIES, policy_of
+from entendre.markets.market import markets, policy_of
 
 PLACES: tuple[Place, ...] = ("owner", "adult", "child", "guest")
 NOW_S = 1_000_000.0
@@ -82,7 +82,7 @@ def test_the_newest_line_of_a_purpose_holds(lines: list[tuple[Purpose, bool]]) -
         assert consent.holds(entries, purpose) == bool(said and said[-1])
 
 
-@given(st.sampled_from(list(Purpose)), st.sampled_from([None, *PLACES]), st.sampled_from([None, *POLICIES]))
+@given(st.sampled_from(list(Purpose)), st.sampled_from([None, *PLACES]), st.sampled_from([None, *markets()]))
 def test_no_is_always_taken_and_yes_only_from_who_may(purpose: Purpose, place: Place | None, country: str) -> None:
     never = policy_of(country).never
     consent.check_for_child(place, purpose, given=False, never=never)

@@ -9,7 +9,7 @@ from entendre.core.errors import ForbiddenError, InvalidInputError, NotFoundErro
 from entendre.core.roles import Place
 from entendre.fleet import consent
 from entendre.fleet.households import place_now
-from entendre.fleet.policies import Policy, policy_of
+from entendre.markets.market import Policy, policy_of
 from entendre.ports.households import ConsentLine
 from entendre.store.connection import HOME, Connection
 from entendre.store.people.members import member_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from entendre.core.consent import Purpose, Subject
 from entendre.fleet.households import MAX_NAME_CHARS
-from entendre.fleet.policies import policy_of
 from entendre.fleet.retention import household_days
+from entendre.markets.market import policy_of
 from entendre.ports.households import TurnRecord
 from entendre.store.connection import Connection
 from entendre.store.people.consents import agreed

@@ -12,6 +12,7 @@ from entendre.core.errors import InvalidInputError, NotFoundError
 from entendre.core.roles import Place
 from entendre.fleet import retention
 from entendre.fleet.households import MAX_HOUSEHOLDS_OF_ACCOUNT, clean_name, place_now
+from entendre.markets.market import policy_of
 from entendre.ports.households import Household
 from entendre.store.connection import HOME, Connection
 from entendre.store.people.within import At, OfPeople, Row, check_version
@@ -163,8 +164,10 @@ def _check_count(at: At, account: str) -> None:
 
 def _update(at: At, values: dict[str, str | None], days: Mapping[str, Any] | None) -> None:
     if days is not None:
-        stored = at.row("SELECT retention FROM households WHERE region = ? AND id = ?")[0]
-        values["retention"] = retention.with_changes(stored, days, brand_rules(at))
+        stored, country = at.row("SELECT retention, country FROM households WHERE region = ? AND id = ?") or ("", None)
+        most = brand_rules(at)
+        most["history"] = min(most["history"], policy_of(values.get("country", country)).history_days)
+        values["retention"] = retention.with_changes(stored, days, most)
     sets = "".join(f"{name} = ?, " for name in values)
     sql = f"UPDATE households SET {sets}version = version + 1 WHERE region = ? AND id = ?"
     at.connection.execute(sql, (*values.values(), at.region, at.household))

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from entendre.core.consent import Entry, Purpose, Subject
 from entendre.fleet.access import Permission
 from entendre.fleet.consent import current
-from entendre.fleet.policies import policy_of
+from entendre.markets.market import policy_of
 from entendre.ports.households import ConsentLine
 from entendre.web.api.call import Call, Reply
 from entendre.web.api.households import Language
