@@ -49,6 +49,8 @@ class FollowUps:
         self._never_open = frozenset(pack.words.never_begins_open)
         self._small = phrase_set(pack.words.follow_up_small, words_of)
         self._fillers = phrase_set(pack.words.fillers, words_of)
+        self._open_words = MAX_OPEN_WORDS * pack.words.tokens_a_word
+        self._longest_tail = max(map(len, self._tail), default=0)
 
     def answer(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
         """The last command with the answer to its question."""
@@ -90,7 +92,7 @@ class FollowUps:
             place = after
         names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
         name = next((name for name in FOLLOWED_UP if names.get(name) == OPEN), None)
-        if start == 0 or name is None or end - place > MAX_OPEN_WORDS or (name == FOLLOWED_UP[0] and place == start):
+        if start == 0 or name is None or end - place > self._open_words or (name == FOLLOWED_UP[0] and place == start):
             return None
         if self._never_open & set(tokens.words[place:end]):
             return None
@@ -104,7 +106,7 @@ class FollowUps:
         shortened = True
         while shortened and end - start > 1:
             shortened = False
-            for length in (3, 2, 1):
+            for length in range(self._longest_tail, 0, -1):
                 if end - length > start and tuple(words[end - length : end]) in self._tail:
                     end -= length
                     shortened = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,6 +26,10 @@ class Days:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+_FIGURES = {"iso": "ymd", "ymd": "ymd", "dmy": "dmy", "mdy": "mdy"}
+"""Slots of dates in figures, each with the order of day, month and year."""
+
+
 def add_months(day: date, months: int) -> date:
     """The same day of a later month, or its last day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
@@ -42,18 +47,22 @@ class DateGrammar:
         self._automaton = Automaton(words_of)
         for index, pattern in enumerate(self._patterns):
             self._automaton.add(parse_template(str(pattern["say"])), index, rules={}, slot_of=slot_by_own_name)
+        self._lists = {name: Phrases(body, words_of) for name, body in data.get("lists", {}).items()}
+        self._buddhist = bool(data.get("buddhist_years"))
         self._months = Phrases(data["months"], words_of)
         self._weekdays = Phrases(data["weekdays"], words_of)
-        self._plural = Phrases(data["weekdays_plural"], words_of)
+        self._plural = Phrases(data.get("weekdays_plural", {}), words_of)
         days = data["days"]
-        self._every = phrase_set(days["every"], words_of)
-        self._lead = phrase_set(days["lead"], words_of)
-        self._joiners = phrase_set(days["joiners"], words_of)
-        self._ranges = phrase_set(days["ranges"], words_of)
+        self._every = phrase_set(days.get("every", ()), words_of)
+        self._lead = phrase_set(days.get("lead", ()), words_of)
+        self._joiners = phrase_set(days.get("joiners", ()), words_of)
+        self._ranges = phrase_set(days.get("ranges", ()), words_of)
         halves = {say: part["half"] for part in data["parts"].values() for say in part["say"]}
-        self._ending = Phrases({say: halves[part] for say, part in days["ending"].items()}, words_of)
-        self._ending_plural = Phrases({say: halves[part] for say, part in days["ending_plural"].items()}, words_of)
-        self._phrases = Phrases(days["phrases"], words_of)
+        self._ending = Phrases({say: halves[part] for say, part in days.get("ending", {}).items()}, words_of)
+        self._ending_plural = Phrases(
+            {say: halves[part] for say, part in days.get("ending_plural", {}).items()}, words_of
+        )
+        self._phrases = Phrases(days.get("phrases", {}), words_of)
 
     def parse(self, words: Sequence[str], start: int, today: date) -> list[tuple[int, date]]:
         """Dates that begin at `start`; longest first."""
@@ -74,7 +83,7 @@ class DateGrammar:
                 for end, value in self._value(slot.kind, words, position):
                     target = state.move(slot)
                     if target is not None:
-                        stack.append((end, target, {**values, slot.kind: value}))
+                        stack.append((end, target, {**values, slot.name: value}))
         return sorted(found.items(), key=lambda reading: -reading[0])
 
     def _value(self, kind: str, words: Sequence[str], start: int) -> Sequence[tuple[int, Any]]:
@@ -84,15 +93,17 @@ class DateGrammar:
             return self._months.at(words, start)
         if kind == "ordinal":
             return [(end, value) for end, value in self._numbers.ordinal(words, start) if 1 <= value <= 31]
-        if kind == "iso":
-            return []
+        own = self._lists.get(kind)
+        if own is not None:
+            return own.at(words, start)
+        if kind in _FIGURES:
+            return _in_figures(words, start, _FIGURES[kind])
         limits = {"day": (1, 31), "year": (1900, 2999), "number": (1, 999)}
         low, high = limits[kind]
-        return [
-            (end, value)
-            for end, value in self._numbers.parse(words, start)
-            if isinstance(value, int) and low <= value <= high
-        ]
+        found = [(end, value) for end, value in self._numbers.wholes(words, start) if low <= value <= high]
+        if kind == "year" and self._buddhist:
+            return [(end, value - 543 if value > 2400 else value) for end, value in found]
+        return found
 
     def _date(self, pattern: Mapping[str, Any], values: Mapping[str, Any], today: date) -> date | None:
         if "weekday" in pattern:
@@ -111,6 +122,9 @@ class DateGrammar:
         if "fixed" in pattern:
             month, day = (int(piece) for piece in str(pattern["fixed"]).split("-"))
             return _coming(today, month, day)
+        figures = next((values[kind] for kind in _FIGURES if kind in values), None)
+        if figures is not None:
+            return _coming(today, figures[0], figures[1], figures[2])
         day = values.get("ordinal", values.get("day"))
         if "month" in values:
             return _coming(today, values["month"], day, values.get("year"))
@@ -186,6 +200,21 @@ class DateGrammar:
                     if target is not None:
                         stack.append((end, target))
         return False
+
+
+def _in_figures(words: Sequence[str], start: int, order: str) -> list[tuple[int, tuple[int, int, int | None]]]:
+    """A date in figures as month, day and year; the year may be missing."""
+    pieces = re.split("[-/.]", words[start]) if start < len(words) else []
+    short = len(pieces) == 2 and ("/" in words[start] or ("." in words[start] and order == "dmy"))
+    if not all(piece.isdecimal() for piece in pieces) or not (short or len(pieces) == 3):
+        return []
+    names = order if len(pieces) == 3 else order.replace("y", "")
+    read = {name: int(piece) for name, piece in zip(names, pieces, strict=True)}
+    year = read.get("y")
+    if year is not None and year < 100:
+        year += 2000
+    fits = 1 <= read["m"] <= 12 and 1 <= read["d"] <= 31 and (year is None or 1900 <= year <= 2999)
+    return [(start + 1, (read["m"], read["d"], year))] if fits else []
 
 
 def _weekday(index: int, which: str, today: date) -> date:

@@ -22,12 +22,17 @@ class DurationGrammar:
         spoken = {word: UNIT_S[unit] for unit, names in data["units"].items() for word in names}
         self._units = Phrases(spoken, words_of)
         self._numbers = numbers
-        self._articles = phrase_set(data["articles"], words_of)
+        self._articles = phrase_set(data.get("articles", ()), words_of)
         self._between = phrase_set(data.get("between", ()), words_of)
-        self._joiners = phrase_set(data["joiners"], words_of)
-        before = dict.fromkeys(data["half_before"], 0.5) | dict(data["fraction_before"]) | dict(data["couple"])
+        self._joiners = phrase_set(data.get("joiners", ()), words_of)
+        self._phrases = Phrases(data.get("phrases", {}), words_of)
+        before = (
+            dict.fromkeys(data.get("half_before", ()), 0.5)
+            | dict(data.get("fraction_before", {}))
+            | dict(data.get("couple", {}))
+        )
         self._before = Phrases(before, words_of)
-        after = dict.fromkeys(data["half_after"], 0.5) | dict(data["fraction_after"])
+        after = dict.fromkeys(data.get("half_after", ()), 0.5) | dict(data.get("fraction_after", {}))
         self._after = Phrases(after, words_of)
 
     def parse(self, words: Sequence[str], start: int) -> list[tuple[int, int]]:
@@ -50,7 +55,10 @@ class DurationGrammar:
         return sorted(found, key=lambda reading: -reading[0])
 
     def _part(self, words: Sequence[str], start: int, unit_above: int) -> tuple[int, float, int] | None:
-        """One number and its unit: where it ends, its seconds, its unit in seconds."""
+        """One number and its unit, or a phrase that is both: where it ends, its seconds, its unit in seconds."""
+        phrase = self._phrases.longest(words, start)
+        if phrase is not None and phrase[1] < unit_above:
+            return phrase[0], float(phrase[1]), _unit_below(phrase[1])
         counts = [(end, float(value)) for end, value in self._numbers.parse(words, start) if value >= 0]
         counts += [(end, value) for end, value in self._before.at(words, start)]
         counts += [(end, 1.0) for end, _ in self._articles.at(words, start)]
@@ -82,4 +90,11 @@ class DurationGrammar:
             return False
         if any(end == len(words) for end, _ in self._numbers.parse(words, 0)):
             return True
+        if self._phrases.begins(words):
+            return True
         return any(end == len(words) for end, _ in self._before.at(words, 0)) or self._before.begins(words)
+
+
+def _unit_below(seconds: float) -> int:
+    """The largest unit that a phrase of some seconds holds: nothing as large may follow it."""
+    return max((unit for unit in UNIT_S.values() if unit <= seconds), default=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from entendre.core.understanding import Completeness
 from entendre.language.grammar import OPEN
 from entendre.language.meaning import Meaning
 from entendre.language.moments import Moment
 from entendre.language.pack import WordData
+from entendre.language.phrases import EdgeWords
 from entendre.language.search import Reading, Search, Step
 from entendre.language.times import ClockTime
 from entendre.language.values import NAMED, Values
@@ -18,37 +19,35 @@ WAITING_SLOTS = frozenset({"item", "text"})
 """Open slots after which people pause before they go on; in a name they do not."""
 
 
-def completeness_of(
-    words: Sequence[str], last: Meaning | None, search: Search, values: Values, data: WordData
-) -> Completeness:
-    """The completeness of a sentence of which `last` is the last command understood; `search` is its exact search."""
-    if not words:
-        return Completeness.UNKNOWN
-    ending = words[-1]
-    whole = last is not None and not last.ends_open and (last.exact or _ends_well(words, last, data))
-    if ending in data.never_ends or (_dangles(words, data) and not whole):
-        return Completeness.INCOMPLETE
-    if last is not None and (last.exact or not _alive(search, values, 0)):
-        ending_of_whole = _of_whole(words, last, search, values)
-        trails_off = ending_of_whole is Completeness.COMPLETE and not last.ends_used
-        return Completeness.EXTENDABLE if trails_off else ending_of_whole
-    return Completeness.INCOMPLETE if _alive(search, values, MAX_OPEN_WAITING) else Completeness.UNKNOWN
+class Endings:
+    """What a language says of how sentences end."""
 
+    def __init__(self, data: WordData, words_of: Callable[[str], tuple[str, ...]]) -> None:
+        self._dangling = EdgeWords((*data.dangling, *data.dangling_unless_whole), words_of)
+        self._used_if_whole = EdgeWords((*data.dangling_unless_whole, *data.fillers), words_of)
+        self._never = EdgeWords(data.never_ends, words_of)
+        self._open_waiting = MAX_OPEN_WAITING * data.tokens_a_word
 
-def goes_on(search: Search, values: Values) -> bool:
-    """Whether the words searched are the beginning of a longer sentence."""
-    return _alive(search, values, MAX_OPEN_WAITING)
+    def completeness(self, words: Sequence[str], last: Meaning | None, search: Search, values: Values) -> Completeness:
+        """The completeness of a sentence whose last command understood is `last`; `search` is its exact search."""
+        if not words:
+            return Completeness.UNKNOWN
+        whole = last is not None and not last.ends_open and (last.exact or self._ends_well(words, last))
+        if self._never.ends(words) or (self._dangling.ends(words) and not whole):
+            return Completeness.INCOMPLETE
+        if last is not None and (last.exact or not _alive(search, values, 0)):
+            ending_of_whole = _of_whole(words, last, search, values)
+            trails_off = ending_of_whole is Completeness.COMPLETE and not last.ends_used
+            return Completeness.EXTENDABLE if trails_off else ending_of_whole
+        return Completeness.INCOMPLETE if self.goes_on(search, values) else Completeness.UNKNOWN
 
+    def goes_on(self, search: Search, values: Values) -> bool:
+        """Whether the words searched are the beginning of a longer sentence."""
+        return _alive(search, values, self._open_waiting)
 
-def _ends_well(words: Sequence[str], last: Meaning, data: WordData) -> bool:
-    """Whether a repaired command has a use for a last word that often leaves a sentence open ("the lite on")."""
-    return last.ends_used and (words[-1] in data.dangling_unless_whole or words[-1] in data.fillers)
-
-
-def _dangles(words: Sequence[str], data: WordData) -> bool:
-    if words[-1] in data.dangling_unless_whole:
-        return True
-    return any(tuple(words[-len(phrase.split()) :]) == tuple(phrase.split()) for phrase in data.dangling)
+    def _ends_well(self, words: Sequence[str], last: Meaning) -> bool:
+        """Whether a repaired command has a use for a last word that often leaves a sentence open ("the lite on")."""
+        return last.ends_used and self._used_if_whole.ends(words)
 
 
 def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Values) -> Completeness:

@@ -32,6 +32,8 @@ _OF_VALUE: Mapping[str, Callable[[LanguagePack, Any], str]] = {
     "list": say_list,
 }
 
+CASE_OF = "duration_"
+"""What the tables of durations in a grammatical case begin with: `duration_genitive`."""
 _JUNE = 6
 
 
@@ -42,6 +44,9 @@ def formatters(pack: LanguagePack, today: date) -> dict[str, Formatter]:
         return lambda value: say(pack, value)
 
     found = {name: bound(say) for name, say in _OF_VALUE.items()}
+    cases = [key.partition("_")[2] for key in pack.say if key.startswith(CASE_OF)]
+    for case in cases:
+        found[f"duration({case})"] = lambda value, case=case: say_duration(pack, value, case)  # type: ignore[misc]
     found["date"] = lambda value: say_date(pack, value, today)
     found["full_date"] = lambda value: say_date(pack, value, _far_day(date.fromisoformat(str(value))))
     found["datetime"] = lambda value: say_datetime(pack, value, today)

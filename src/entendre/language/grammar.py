@@ -11,6 +11,7 @@ from hassil.expression import Expression, ListReference
 from entendre.core.errors import InvalidInputError
 from entendre.language.automaton import Automaton, Slot
 from entendre.language.pack import LanguagePack
+from entendre.language.phrases import EdgeWords
 from entendre.language.sentences import Block, SentenceFile
 from entendre.language.templates import parse_template
 from entendre.language.tokens import Tokenizer
@@ -34,6 +35,7 @@ class Template:
     skill: str
     block: Block
     open_slots: frozenset[str]
+    excludes: EdgeWords
 
 
 class Grammar:
@@ -41,6 +43,7 @@ class Grammar:
 
     def __init__(self, pack: LanguagePack, files: Iterable[SentenceFile], tokenizer: Tokenizer) -> None:
         self._pack = pack
+        self._words_of = tokenizer.words
         self.automaton = Automaton(tokenizer.words)
         self.lists = Automaton(tokenizer.words)
         self.templates: list[Template] = []
@@ -89,7 +92,7 @@ class Grammar:
         for template in block.templates:
             self.automaton.add(parse_template(template), accept, rules=rules, slot_of=slot_of)
         open_slots = frozenset(name for name, kind in used.items() if kind == OPEN)
-        self.templates.append(Template(file.skill, block, open_slots))
+        self.templates.append(Template(file.skill, block, open_slots, EdgeWords(block.excludes, self._words_of)))
         self.intent_slots.setdefault(block.intent, {}).update(used)
 
 

@@ -160,13 +160,16 @@ def meaning_of(
 ) -> Meaning | None:
     """The best meaning of a reading whose context is met."""
     best: Meaning | None = None
-    words = set(tokens.words)
     steps = reading.slots()
     for accept in reading.state.accepts:
         template = templates[accept]
         block = template.block
         cost = reading.cost + block.cost - (CONTEXT_BONUS if block.requires else 0.0)
-        if (best is not None and cost >= best.cost) or block.excludes & words or not holds(block.requires, world):
+        if (
+            (best is not None and cost >= best.cost)
+            or template.excludes.within(tokens.words)
+            or not holds(block.requires, world)
+        ):
             continue
         doubt = reading.cost + max(0.0, block.cost) - sum(min(0.0, step.found.cost) for step in steps)
         slots = slots_of(steps, tokens, world)

@@ -51,8 +51,8 @@ class MomentGrammar:
         self._clocks = clocks
         self._dates = dates
         self._durations = durations
-        self._lead = phrase_set(data["relative_lead"], words_of)
-        self._tail = phrase_set(data["relative_tail"], words_of)
+        self._lead = phrase_set(data.get("relative_lead", ()), words_of)
+        self._tail = phrase_set(data.get("relative_tail", ()), words_of)
         self._part_names = {id(part): name for name, part in data["parts"].items()}
 
     def dates(self, words: Sequence[str], start: int, now: datetime) -> list[tuple[int, DateValue]]:

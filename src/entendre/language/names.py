@@ -42,15 +42,18 @@ class NameWords:
     """What a language says of names, whatever home they are of. Made once: the index of each home needs it."""
 
     def __init__(self, pack: LanguagePack, tokenizer: Tokenizer) -> None:
-        numbers = {**pack.numbers.ones, **pack.numbers.teens}
+        numbers = {word: value for word, value in {**pack.numbers.ones, **pack.numbers.values}.items() if value < 20}
         self.pack = pack
         self.tokenizer = tokenizer
         self.sounds = SoundIndex(pack.words, ())
         self.numerals = {word: str(value) for word, value in numbers.items()}
         self.articles = frozenset(word for word, cost in pack.words.light.items() if cost <= ARTICLE_COST)
         self.generic = _generic_stems(pack, tokenizer)
+        self.kinds = _kind_phrases(pack, tokenizer)
         self.too_plain = self.generic | _plain_stems(pack, tokenizer) | frozenset(self.numerals.values())
         self.aliases = _aliases(pack, tokenizer)
+        self.longest = MAX_NAME_WORDS * pack.words.tokens_a_word
+        self.cut_freely = pack.words.tokens_a_word == 1
 
 
 class NameIndex:
@@ -115,6 +118,9 @@ class NameIndex:
 
     def _add_shortened(self, words: tuple[str, ...], appliance: str, rooms: frozenset[tuple[str, ...]]) -> None:
         """Parts of a name that still say more than its kind or a room: "ceiling light" of "bedroom ceiling light"."""
+        if not self._words.cut_freely:
+            self._add_without_room(words, appliance, rooms)
+            return
         parts = [words[start:] for start in range(1, len(words))]
         parts += [words[:end] for end in range(2, len(words))]
         for part in parts:
@@ -126,13 +132,20 @@ class NameIndex:
         if len(words) == 2 and not plain and all(words[0] != it[0] for it in rooms):
             self._add("appliance", words[:1], appliance, FIRST_WORD_COST)
 
+    def _add_without_room(self, words: tuple[str, ...], appliance: str, rooms: frozenset[tuple[str, ...]]) -> None:
+        """A name without the room that it begins with, where words are written together."""
+        for room in rooms:
+            rest = words[len(room) :] if words[: len(room)] == room else ()
+            while rest and rest[0] in self._words.articles:
+                rest = rest[1:]
+            if len(rest) > 1 and rest not in self._words.kinds:
+                self._add("appliance", rest, appliance, SHORTENED_COST)
+
     def _spoken(self, names: Names) -> list[tuple[str, ...]]:
         language = self._pack.language
-        tags = [language, language.split("-")[0], ""]
-        chosen: list[str] = [name for tag in dict.fromkeys(tags) for name in names.get(tag, ())]
-        if not chosen:
-            chosen = [name for group in names.values() for name in group]
-        spoken = [self._tokenizer.words(name)[:MAX_NAME_WORDS] for name in chosen]
+        tags = dict.fromkeys((language, language.split("-")[0], "", *names))
+        chosen: list[str] = [name for tag in tags for name in names.get(tag, ())]
+        spoken = [self._tokenizer.words(name)[: self._words.longest] for name in chosen]
         spoken += [words[1:] for words in spoken if len(words) > 1 and words[0] in self._words.articles]
         return list(dict.fromkeys(words for words in spoken if words))
 
@@ -162,7 +175,7 @@ class NameIndex:
         """Names that begin at a word, spoken as they are or in another number."""
         hits: list[NameHit] = []
         node: _Node | None = self._root
-        for position in range(start, min(len(words), start + MAX_NAME_WORDS)):
+        for position in range(start, min(len(words), start + self._words.longest)):
             assert node is not None
             node = node.children.get(self._form(words[position]))
             if node is None:
@@ -181,7 +194,7 @@ class NameIndex:
             position, node, cost = stack.pop()
             if cost and node.entries:
                 hits.extend(_hits(node, position, cost))
-            if position >= len(words) or position - start >= MAX_NAME_WORDS:
+            if position >= len(words) or position - start >= self._words.longest:
                 continue
             word = words[position]
             stem = self._form(word)
@@ -240,6 +253,13 @@ def _generic_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:
         for template in templates:
             words.update(tokenizer.words(template))
     return frozenset(tokenizer.stem(word) for word in words)
+
+
+def _kind_phrases(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[tuple[str, ...]]:
+    """The words for kinds of things that are a list of plain words: "(light|lamp)"."""
+    templates = (template for spoken in pack.names.get("kinds", {}).values() for template in spoken)
+    plain = (template.strip("()") for template in templates)
+    return frozenset(tokenizer.words(word) for each in plain if "[" not in each for word in each.split("|"))
 
 
 def _plain_stems(pack: LanguagePack, tokenizer: Tokenizer) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from entendre.language.pack import NumberData
 from entendre.language.phrases import Phrases, phrase_set
+from entendre.language.wholes import TENS_FROM, WholeGrammar
 
 Number = int | float
 Found = list[tuple[int, Number]]
@@ -36,7 +37,15 @@ class NumberGrammar:
         self._degrees = Phrases(units, words_of)
         self._ordinals = Phrases(data.ordinals, words_of)
         self._sound_alike = {frozenset(pair) for pair in data.sound_alike}
-        self._words = {*data.ones, *data.teens, *data.tens, *data.hundred, *data.scales}
+        self._lead = phrase_set(data.percent_lead, words_of)
+        self._leads = Phrases(data.fraction_leads, words_of)
+        self._point = phrase_set(data.point, words_of)
+        self._ones = Phrases({**data.ones, **data.digits}, words_of)
+        self._multipliers = Phrases(data.multipliers, words_of)
+        self._ordinal_prefix = phrase_set(data.ordinal_prefixes, words_of)
+        self._wholes = WholeGrammar(data, words_of, self.digits)
+        spoken = (*data.ones, *data.values, *data.multipliers)
+        self._words = {words[0] for phrase in spoken if len(words := words_of(phrase)) == 1}
 
     def digits(self, word: str) -> Number | None:
         """The value of a token of digits, None if it is none."""
@@ -74,53 +83,15 @@ class NumberGrammar:
 
     def whole(self, words: Sequence[str], start: int) -> tuple[int, int] | None:
         """The longest whole number in words that begins at `start`."""
-        total, current, level, position = 0, 0, 1_000_000_000_000, start
-        last_end = start
-        seen = False
-        while position < len(words):
-            word = words[position]
-            step = self._step(word, current, level, seen, position + 1 < len(words) and words[position + 1])
-            if step is None:
-                if not (seen and level >= 100 and word in self._data.joiner and self._continues(words, position + 1)):
-                    break
-                position += 1
-                continue
-            kind, value = step
-            seen = True
-            position += 1
-            last_end = position
-            if kind == "scale":
-                total += max(current, 1) * value
-                current, level = 0, value
-            elif kind == "hundred":
-                current, level = max(current, 1) * 100, 100
-            else:
-                current += value
-                level = 10 if kind == "ten" else 1
-        return (last_end, total + current) if seen else None
+        if start >= len(words) or words[start][:1].isdigit():
+            return None
+        found = self._wholes.at(words, start)
+        return (found[0].end, int(found[0].value)) if found else None
 
-    def _step(self, word: str, current: int, level: int, seen: bool, following: str | bool) -> tuple[str, int] | None:
-        data = self._data
-        if word in data.ones and (not seen or (level >= 10 and data.ones[word] > 0)):
-            return "one", data.ones[word]
-        if word in data.teens and (not seen or level >= 100):
-            return "one", data.teens[word]
-        if word in data.tens and (not seen or level >= 100):
-            return "ten", data.tens[word]
-        if word in data.hundred and 0 < current < 100:
-            return "hundred", 100
-        if word in data.scales and current > 0:
-            return "scale", data.scales[word]
-        if word in data.articles and not seen and (following in data.hundred or following in data.scales):
-            return "one", 1
-        return None
-
-    def _continues(self, words: Sequence[str], position: int) -> bool:
-        return position < len(words) and (
-            words[position] in self._data.ones
-            or words[position] in self._data.teens
-            or words[position] in self._data.tens
-        )
+    def wholes(self, words: Sequence[str], start: int) -> list[tuple[int, int]]:
+        """Whole numbers that begin at `start`, longest first: "twenty five" is 25, and 20 of fewer words."""
+        found = self._wholes.at(words, start)
+        return [(read.end, int(read.value)) for read in found if read.value == int(read.value)]
 
     def parse(self, words: Sequence[str], start: int) -> Found:
         """Numbers that begin at `start`."""
@@ -130,47 +101,49 @@ class NumberGrammar:
         return self._unsigned(words, start)
 
     def _unsigned(self, words: Sequence[str], start: int) -> Found:
-        found: Found = [(end, tidy(value)) for end, value in self._phrases.at(words, start)]
-        if start >= len(words):
-            return found
-        base = self._base(words, start)
-        if base is None:
-            return found
-        end, value = base
-        for tail_end, part in self._tails.at(words, end):
-            if isinstance(value, int):
-                found.append((tail_end, tidy(value + part)))
-        if end < len(words) and words[end] in self._data.point:
-            decimals = self._decimals(words, end + 1)
-            if decimals:
-                found.append((end + 1 + len(decimals), tidy(float(f"{value}.{decimals}"))))
-        found.append((end, value))
+        found = self._phrased(words, start)
+        base = self._wholes.at(words, start)
+        if base:
+            end, value = base[0].end, tidy(base[0].value)
+            for tail_end, part in self._tails.at(words, end):
+                if isinstance(value, int):
+                    found.append((tail_end, tidy(value + part)))
+            point = self._point.longest(words, end)
+            if point is not None:
+                decimals_end, decimals = self._decimals(words, point[0])
+                if decimals:
+                    found.append((decimals_end, tidy(float(f"{value}.{decimals}"))))
+            found.append((end, value))
+        return sorted(found, key=lambda reading: -reading[0])
+
+    def _phrased(self, words: Sequence[str], start: int) -> Found:
+        """Fixed phrases, also multiplied ("half a million"), and fractions before a number."""
+        found: Found = []
+        for end, value in self._phrases.at(words, start):
+            found.append((end, tidy(value)))
+            times = self._multipliers.longest(words, end)
+            if times is not None:
+                found.append((times[0], tidy(value * times[1])))
+        for end, part in self._leads.at(words, start):
+            found += [(read.end, tidy(read.value + part * read.unit)) for read in self._wholes.at(words, end)[:1]]
         return found
 
-    def _base(self, words: Sequence[str], start: int) -> tuple[int, Number] | None:
-        written = self.digits(words[start])
-        if written is None:
-            return self.whole(words, start)
-        end = start + 1
-        while end < len(words) and words[end] in self._data.scales:
-            written = tidy(written * self._data.scales[words[end]])
-            end += 1
-        return end, written
-
-    def _decimals(self, words: Sequence[str], start: int) -> str:
-        digits = ""
-        for word in words[start:]:
-            if word in self._data.ones:
-                digits += str(self._data.ones[word])
-            elif word.isdigit() and not digits:
-                return word
-            else:
-                break
-        return digits
+    def _decimals(self, words: Sequence[str], start: int) -> tuple[int, str]:
+        """The digits after a decimal point, said one by one or as one number, and where they end."""
+        digits, position = "", start
+        while (digit := self._ones.longest(words, position)) is not None:
+            position, digits = digit[0], digits + str(digit[1])
+        read = self._wholes.at(words, start)
+        if read and read[0].end > position:
+            return read[0].end, str(int(read[0].value))
+        return position, digits
 
     def percent(self, words: Sequence[str], start: int) -> Found:
         """Percentages that begin at `start`, with or without the word; 0 to 100."""
         found: Found = list(self._percent_phrases.at(words, start))
+        lead = self._lead.longest(words, start)
+        if lead is not None:
+            found += self.parse(words, lead[0])
         for end, value in self.parse(words, start):
             mark = self._percent.longest(words, end)
             if mark is not None:
@@ -199,14 +172,16 @@ class NumberGrammar:
         found: Found = list(self._ordinals.at(words, start))
         if start >= len(words):
             return found
-        word = words[start]
-        if word in self._data.tens and start + 1 < len(words):
-            tail = self._data.ordinals.get(words[start + 1], 0)
-            if 0 < tail < 10:
-                found.append((start + 2, self._data.tens[word] + tail))
-        if word.isdigit() and start + 1 < len(words) and words[start + 1] in self._data.ordinal_suffixes:
-            found.append((start + 2, int(word)))
-        return found
+        prefix = self._ordinal_prefix.longest(words, start)
+        if prefix is not None:
+            found += self.wholes(words, prefix[0])[:1]
+        for end, value in self.wholes(words, start):
+            for tail_end, tail in self._ordinals.at(words, end):
+                if value >= TENS_FROM and value % 10 == 0 and 0 < tail < 10:
+                    found.append((tail_end, value + tail))
+        if words[start].isdigit() and start + 1 < len(words) and words[start + 1] in self._data.ordinal_suffixes:
+            found.append((start + 2, int(words[start])))
+        return sorted(found, key=lambda reading: -reading[0])
 
 
 def convert_temperature(value: Number, unit: str, wanted: str) -> Number:

@@ -15,6 +15,8 @@ class WordData:
 
     token_pattern: str
     joined_by_space: bool = True
+    tokens_a_word: int = 1
+    case: Mapping[str, str] = field(default_factory=dict)
     replacements: tuple[tuple[str, str], ...] = ()
     contractions: Mapping[str, str] = field(default_factory=dict)
     fillers: Phrases = ()
@@ -52,25 +54,35 @@ class WordData:
 
 @dataclass(frozen=True)
 class NumberData:
-    """How numbers, fractions, percentages, temperatures and ordinals are said."""
+    """How numbers, fractions, percentages, temperatures and ordinals are said.
+
+    `ones` are digits, `values` all other words that add, `multipliers` multiply what stands before them;
+    `lone_multipliers` do so without anything before them. `short_tail`: a last digit counts tenths of the unit before
+    it. `digits` count only in strings of digits. `joiner_after`: the least unit after which a joiner may stand.
+    """
 
     ones: Mapping[str, int]
-    teens: Mapping[str, int]
-    tens: Mapping[str, int]
-    hundred: Phrases = ()
-    scales: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, int]
+    multipliers: Mapping[str, int] = field(default_factory=dict)
+    lone_multipliers: Phrases = ()
+    digits: Mapping[str, int] = field(default_factory=dict)
     joiner: Phrases = ()
+    joiner_after: int = 10
+    short_tail: bool = False
     minus: Phrases = ()
     point: Phrases = ()
     articles: Phrases = ()
     decimal_mark: str = "."
     group_mark: str = ","
     phrases: Mapping[str, float] = field(default_factory=dict)
+    fraction_leads: Mapping[str, float] = field(default_factory=dict)
     fraction_tails: Mapping[str, float] = field(default_factory=dict)
+    percent_lead: Phrases = ()
     percent_words: Phrases = ()
     percent_phrases: Mapping[str, float] = field(default_factory=dict)
     temperature: Mapping[str, Phrases] = field(default_factory=dict)
     ordinals: Mapping[str, int] = field(default_factory=dict)
+    ordinal_prefixes: Phrases = ()
     ordinal_suffixes: Phrases = ()
     sound_alike: tuple[tuple[int, int], ...] = ()
 

@@ -48,3 +48,31 @@ class Phrases(Generic[Value]):
 def phrase_set(phrases: Iterable[str], words_of: Callable[[str], tuple[str, ...]]) -> Phrases[None]:
     """Phrases without values."""
     return Phrases(dict.fromkeys(phrases), words_of)
+
+
+class EdgeWords:
+    """Phrases that words may begin or end with."""
+
+    def __init__(self, phrases: Iterable[str], words_of: Callable[[str], tuple[str, ...]]) -> None:
+        cut = frozenset(words for phrase in phrases if (words := words_of(phrase)))
+        self._phrases = cut
+        self._lengths = tuple(sorted({len(words) for words in cut}))
+
+    def begins(self, words: Sequence[str]) -> bool:
+        """Whether words begin with one of the phrases."""
+        return any(tuple(words[:length]) in self._phrases for length in self._lengths)
+
+    def ends(self, words: Sequence[str]) -> bool:
+        """Whether words end with one of the phrases."""
+        return any(tuple(words[-length:]) in self._phrases for length in self._lengths)
+
+    def within(self, words: Sequence[str]) -> bool:
+        """Whether one of the phrases stands anywhere in words."""
+        return any(
+            tuple(words[start : start + length]) in self._phrases
+            for length in self._lengths
+            for start in range(len(words) - length + 1)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._phrases)

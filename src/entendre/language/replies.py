@@ -1,7 +1,7 @@
 """Reply templates: what a skill says, with its values spoken as people say them.
 
 Syntax: `{name}` a value, `{name:format}` a value spoken as that format, `{name:plural(timer|timers)}` the form that the
-number takes in the language, `{name:term}` a word of the file's `terms.<name>` table, `{name:term(weather)}` one of
+number takes in the language, `{name:duration(genitive)}` a duration in a case that the language has, `{name:term}` a word of the file's `terms.<name>` table, `{name:term(weather)}` one of
 `terms.weather`, `{name:swapped(person)}` a text with each word of `terms.person` replaced. A `[part in brackets]` is
 left out when one of its values is missing or empty. A template that ends as a sentence does begins with a capital; any
 other is a phrase to put inside one.
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from entendre.language.plurals import plural_index
+
 Formatter = Callable[[Any], str]
 """One value as people say it in a language."""
 
@@ -22,6 +24,7 @@ PLURAL = "plural"
 TERM = "term"
 SWAPPED = "swapped"
 
+_OWN_FORMATS = frozenset({None, PLAIN, PLURAL, TERM, SWAPPED})
 _OF_SEQUENCES = frozenset({"list", "choice"})
 
 _TOKEN = re.compile(r"\{(\w+)(?::(\w+)(?:\(([^()]*)\))?)?\}|([\[\]])|([^\[\]{}]+)")
@@ -29,9 +32,6 @@ _SPACES = re.compile(r"\s+")
 _SPACE_BEFORE_MARK = re.compile(r"\s+([,.;:!?])")
 
 _SENTENCE_END = (".", "?", "!", "…", "।", "。", "？", "！")
-_ONE_FORM = frozenset({"zh", "ja", "ko", "th", "vi", "ms", "id", "yue", "lo", "km", "my"})
-_ZERO_IS_ONE = frozenset({"hi", "fr", "pt", "bn", "fa", "am", "gu", "kn", "mr"})
-_SLAVIC = frozenset({"ru", "uk", "be", "sr", "hr", "bs"})
 _DOTTED_I = frozenset({"tr", "az"})
 
 
@@ -57,28 +57,6 @@ class _Optional:
 
 
 _Part = _Text | _Value | _Optional
-
-
-def plural_index(language: str, count: float) -> int:
-    """Which of a language's plural forms a number takes, counted from 0. Source: CLDR cardinal rules."""
-    base = language.split("-")[0]
-    if base in _ONE_FORM:
-        return 0
-    if base in _SLAVIC:
-        if count != int(count):
-            return 1
-        return _slavic_index(abs(int(count)))
-    if base in _ZERO_IS_ONE:
-        return 0 if 0 <= abs(count) <= 1 else 1
-    if base == "fil":
-        return 0 if count in (1, 2, 3) or (count == int(count) and int(count) % 10 not in (4, 6, 9)) else 1
-    return 0 if abs(count) == 1 else 1
-
-
-def _slavic_index(count: int) -> int:
-    if count % 10 == 1 and count % 100 != 11:
-        return 0
-    return 1 if count % 10 in (2, 3, 4) and count % 100 not in (12, 13, 14) else 2
 
 
 def _parse(source: str) -> tuple[_Part, ...]:
@@ -173,15 +151,10 @@ class Replies:
         for part in parts:
             if isinstance(part, _Optional):
                 self._check_formats(key, part.parts)
-            elif isinstance(part, _Value) and part.format not in {
-                None,
-                PLAIN,
-                PLURAL,
-                TERM,
-                SWAPPED,
-                *self._formatters,
-            }:
-                raise TemplateError(f"{key}: unknown format {part.format!r}")
+            elif isinstance(part, _Value) and part.format not in _OWN_FORMATS:
+                form = f"{part.format}({part.argument})" if part.argument else part.format
+                if form not in self._formatters:
+                    raise TemplateError(f"{key}: unknown format {form!r}")
 
     def _render(self, parts: tuple[_Part, ...], values: Mapping[str, Any]) -> str:
         return "".join(self._part(part, values) for part in parts)
@@ -207,7 +180,7 @@ class Replies:
         form = part.format or self._implied(part.name, value)
         if form is None or form == PLAIN:
             return self._by_type(value) if form is None else str(value)
-        return self._formatters[form](value)
+        return self._formatters[f"{form}({part.argument})" if part.argument else form](value)
 
     def _implied(self, name: str, value: Any) -> str | None:
         """The format of a value's own name; words under a list's name are said as they are."""

@@ -74,6 +74,7 @@ class Search:
         *,
         data: WordData,
         fillers: Phrases[None],
+        light: Phrases[float],
         sounds: SoundIndex | None = None,
         suppliable: Mapping[str, float] | None = None,
     ) -> None:
@@ -81,10 +82,14 @@ class Search:
         self._values = values
         self._data = data
         self._fillers = fillers
+        self._light = light
+        self._a_word = data.tokens_a_word
         self._sounds = sounds
         self._suppliable = suppliable or {}
         self._start = start
-        self._budget = 1.0 if sounds is None else min(REPAIR_BUDGET, REPAIR_BASE + REPAIR_A_WORD * len(words))
+        self._budget = (
+            1.0 if sounds is None else min(REPAIR_BUDGET, REPAIR_BASE + REPAIR_A_WORD * len(words) / data.tokens_a_word)
+        )
         self._spent = 0
         self.beams: list[Beam] = [{} for _ in range(len(words) + 1)]
         self._put(0, Reading(start, 0.0, None))
@@ -132,9 +137,9 @@ class Search:
     def _skips(self, position: int) -> list[tuple[int, float]]:
         skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
         if self._sounds is not None:
-            light = self._data.light.get(self._words[position])
+            light = self._light.longest(self._words, position)
             if light is not None and not self._leads_value(position):
-                skips.append((position + 1, light))
+                skips.append(light)
         return skips
 
     def _leads_value(self, position: int) -> bool:
@@ -149,10 +154,10 @@ class Search:
             cost = reading.cost + (OPEN_FIRST_COST if reading.state is self._start else OPEN_COST)
             last = len(self._words)
             if reading.state is self._start:
-                last = min(last, position + MAX_OPEN_FIRST_WORDS)
+                last = min(last, position + MAX_OPEN_FIRST_WORDS * self._a_word)
             for end in range(position + 1, last + 1):
                 small = self._words[end - 1] in self._data.light
-                cost += OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST
+                cost += (OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST) / self._a_word
                 step = Step(reading.steps, slot, position, Found(end, None))
                 self._put(end, Reading(target, cost, step, 0, end))
             return

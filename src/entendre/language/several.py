@@ -38,6 +38,9 @@ class Splitter:
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
         self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
         self._tails = frozenset(tokenizer.words(phrase) for phrase in pack.words.one_more_tail)
+        self._longest_tail = max(map(len, self._tails), default=0)
+        self._a_word = pack.words.tokens_a_word
+        self._least = MIN_UNJOINED_WORDS if self._a_word == 1 else 2
         self._pauses = pack.words.pauses
         self._interpret = interpret
 
@@ -66,9 +69,9 @@ class Splitter:
 
     def _unjoined(self, tokens: Tokens, world: World) -> list[Meaning]:
         """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact."""
-        if len(tokens.words) > MAX_UNJOINED_WORDS:
+        if len(tokens.words) > MAX_UNJOINED_WORDS * self._a_word:
             return []
-        for place in range(MIN_UNJOINED_WORDS, len(tokens.words) - MIN_UNJOINED_WORDS + 1):
+        for place in range(self._least, len(tokens.words) - self._least + 1):
             if tokens.words[place] not in self._verbs:
                 continue
             first = self._interpret(tokens.part(0, place), world, exact=True)
@@ -97,7 +100,7 @@ class Splitter:
 
     def _without_tail(self, tokens: Tokens) -> Tokens:
         """Without words that only say that it is one more ("and the tree too")."""
-        for length in range(min(MAX_CARRIED_END, len(tokens.words) - 1), 0, -1):
+        for length in range(min(self._longest_tail, len(tokens.words) - 1), 0, -1):
             if tokens.words[-length:] in self._tails:
                 return tokens.part(0, len(tokens.words) - length)
         return tokens
@@ -158,7 +161,7 @@ class Splitter:
     def _carry_around(self, first: Meaning, left: Tokens, right: Tokens, world: World) -> list[Meaning] | None:
         """The second command lacks the first one's verb and its last word: "turn the tv off and the fan"."""
         last = left.part(len(left.words) - 1, len(left.words))
-        for length in range(1, min(MAX_CARRIED_END, len(left.words) - 1)):
+        for length in range(1, min(MAX_CARRIED_END * self._a_word, len(left.words) - 1)):
             second = self._interpret(left.part(0, length).joined(right).joined(last), world, exact=True)
             if second is not None and second.command.intent == first.command.intent and not second.is_open:
                 return [first, _said(second, right)]
@@ -192,7 +195,7 @@ class Splitter:
         second = self._interpret(left.part(0, verb_of).joined(right), world, exact=True)
         if second is None or second.is_open:
             return None
-        for length in range(1, min(MAX_CARRIED_END, len(right.words) - 1) + 1):
+        for length in range(1, min(MAX_CARRIED_END * self._a_word, len(right.words) - 1) + 1):
             carried = left.joined(right.part(len(right.words) - length, len(right.words)))
             first = self._interpret(carried, world, exact=True)
             if first is not None and first.command.intent == second.command.intent and not first.is_open:

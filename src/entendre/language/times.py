@@ -12,6 +12,7 @@ from entendre.language.phrases import Phrases, phrase_set
 from entendre.language.templates import parse_template, slot_by_own_name
 
 MINUTES_A_DAY = 1440
+LATE_MORNING = 10 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,14 @@ class ClockGrammar:
     ) -> None:
         self._numbers = numbers
         self._patterns: list[Mapping[str, Any]] = list(data["clock"])
+        self._lists = {name: Phrases(body, words_of) for name, body in data.get("lists", {}).items()}
         self._automaton = Automaton(words_of)
         for index, pattern in enumerate(self._patterns):
             self._automaton.add(parse_template(pattern["say"]), index, rules={}, slot_of=slot_by_own_name)
-        halves = {say: half for half, spoken in data["meridiem"].items() for say in spoken}
+        halves = {say: half for half, spoken in data.get("meridiem", {}).items() for say in spoken}
         self._meridiem = Phrases(halves, words_of)
         self._parts = Phrases({say: part for part in data["parts"].values() for say in part["say"]}, words_of)
-        self._connectors = phrase_set(data["connectors"], words_of)
+        self._connectors = phrase_set(data.get("connectors", ()), words_of)
 
     def part(self, words: Sequence[str], start: int) -> tuple[int, Mapping[str, Any]] | None:
         """A part of the day that begins at `start`."""
@@ -56,6 +58,16 @@ class ClockGrammar:
 
     def parse(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
         """Clock times that begin at `start`, with am, pm or a part of the day if said; longest first."""
+        found = self._timed(words, start)
+        lead = self.part(words, start)
+        if lead is not None:
+            begin = self.connector(words, lead[0])
+            for at in dict.fromkeys((lead[0], begin)):
+                found += [(end, _in_part(clock, lead[1])) for end, clock in self._plain(words, at)]
+        return sorted(found, key=lambda reading: -reading[0])
+
+    def _timed(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
+        """Clock times with what is said after them."""
         found: list[tuple[int, ClockTime]] = []
         for end, clock in self._plain(words, start):
             found.append((end, clock))
@@ -65,13 +77,12 @@ class ClockGrammar:
                 continue
             part = self.part(words, end)
             if part is not None:
-                timed = in_half(clock, part[1]["half"])
-                found.append((part[0], replace(timed, today=bool(part[1].get("today")))))
-        return sorted(found, key=lambda reading: -reading[0])
+                found.append((part[0], _in_part(clock, part[1])))
+        return found
 
     def _plain(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
         found: list[tuple[int, ClockTime]] = []
-        stack: list[tuple[int, State, dict[str, int]]] = [(start, self._automaton.start, {})]
+        stack: list[tuple[int, State, dict[str, Any]]] = [(start, self._automaton.start, {})]
         while stack:
             position, state, values = stack.pop()
             for accept in state.accepts:
@@ -87,35 +98,36 @@ class ClockGrammar:
                 for end, value in self._value(slot.kind, words, position):
                     target = state.move(slot)
                     if target is not None:
-                        stack.append((end, target, {**values, slot.kind: value}))
+                        stack.append((end, target, {**values, slot.name: value}))
         return found
 
-    def _value(self, kind: str, words: Sequence[str], start: int) -> list[tuple[int, int]]:
+    def _value(self, kind: str, words: Sequence[str], start: int) -> Sequence[tuple[int, Any]]:
+        own = self._lists.get(kind)
+        if own is not None:
+            return own.at(words, start)
         if kind == "clock":
-            pieces = words[start].replace(".", ":").split(":")
-            if len(pieces) == 2 and all(piece.isdigit() for piece in pieces) and len(pieces[1]) == 2:
-                hour, minute = int(pieces[0]), int(pieces[1])
-                if hour < 24 and minute < 60:
-                    return [(start + 1, hour * 60 + minute)]
-            return []
+            return _written_clock(words, start)
         limit = 24 if kind == "hour" else 59
-        return [
-            (end, value)
-            for end, value in self._numbers.parse(words, start)
-            if isinstance(value, int) and 0 <= value <= limit
-        ]
+        return [(end, value) for end, value in self._numbers.wholes(words, start) if 0 <= value <= limit]
 
-    def _clock(self, pattern: Mapping[str, Any], values: Mapping[str, int]) -> ClockTime | None:
-        if "fixed" in pattern:
-            hour, minute = (int(piece) for piece in str(pattern["fixed"]).split(":"))
-            return ClockTime(hour * 60 + minute)
-        if "clock" in values:
-            minutes = values["clock"]
-            return ClockTime(minutes, ambiguous=60 <= minutes < 13 * 60)
-        hour = values["hour"]
-        minutes = values.get("minute", 0) * int(pattern.get("sign", 1)) + int(pattern.get("shift", 0))
-        total = (hour * 60 + minutes) % MINUTES_A_DAY
-        return ClockTime(total, ambiguous=1 <= hour <= 12, bare=bool(pattern.get("bare")))
+    def _clock(self, pattern: Mapping[str, Any], values: Mapping[str, Any]) -> ClockTime | None:
+        fixed = pattern.get("fixed", values.get("clock"))
+        shift = int(pattern.get("shift", 0))
+        half = pattern.get("half")
+        if fixed is not None:
+            minutes = fixed if isinstance(fixed, int) else minutes_of(str(fixed))
+            read = ClockTime((minutes + shift) % MINUTES_A_DAY, ambiguous=60 <= minutes < 13 * 60)
+            read = replace(read, ambiguous=read.ambiguous and "fixed" not in pattern)
+        else:
+            hour = int(values["hour"])
+            low, high = pattern.get("hours", (0, 24))
+            if not low <= hour <= high:
+                return None
+            minutes = int(values.get("minute", 0)) * int(pattern.get("sign", 1)) + shift
+            total = (hour * 60 + minutes) % MINUTES_A_DAY
+            exact = bool(pattern.get("exact")) or not 1 <= hour <= 12
+            read = ClockTime(total, ambiguous=not exact, bare=bool(pattern.get("bare")))
+        return in_half(read, str(half)) if half else read
 
     def may_go_on(self, words: Sequence[str]) -> bool:
         """Whether these words begin a clock time and leave it unfinished ("half past")."""
@@ -125,11 +137,34 @@ class ClockGrammar:
         return bool(words) and state is not None and not state.accepts
 
 
+def minutes_of(time: str) -> int:
+    """Minutes after midnight of `HH:MM`."""
+    hour, minute = time.split(":")
+    return int(hour) * 60 + int(minute)
+
+
+def _written_clock(words: Sequence[str], start: int) -> list[tuple[int, int]]:
+    """A time in figures: "7:30", "7.30"."""
+    pieces = words[start].replace(".", ":").split(":") if start < len(words) else []
+    if len(pieces) == 2 and all(piece.isdigit() for piece in pieces) and len(pieces[1]) == 2:
+        hour, minute = int(pieces[0]), int(pieces[1])
+        if hour < 24 and minute < 60:
+            return [(start + 1, hour * 60 + minute)]
+    return []
+
+
+def _in_part(clock: ClockTime, part: Mapping[str, Any]) -> ClockTime:
+    """A clock time in a part of the day that was said with it."""
+    return replace(in_half(clock, part["half"]), today=bool(part.get("today")))
+
+
 def in_half(clock: ClockTime, half: str) -> ClockTime:
-    """A clock time in a half of the day; "night" is the evening's hours and the small ones."""
+    """A clock time in a half of the day; "night" is the evening's hours and the small ones, "noon" those around 12."""
     if not clock.ambiguous:
         return clock
     twelve = clock.minutes % 720
+    if half == "noon" and twelve >= LATE_MORNING:
+        return replace(clock, minutes=twelve, ambiguous=False, bare=False)
     if half == "am":
         return replace(clock, minutes=twelve, ambiguous=False, bare=False)
     if half == "night" and twelve < 6 * 60:

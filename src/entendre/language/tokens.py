@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,11 +42,20 @@ class Tokens:
         return Tokens(self.text, self.tokens + other.tokens, self.words + other.words)
 
 
+def _plain(text: str) -> str:
+    """Composed characters, and the decimal digits of any script as ours."""
+    if text.isascii():
+        return text
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(str(unicodedata.digit(each)) if each.isdecimal() else each for each in composed)
+
+
 class Tokenizer:
     """Cuts text into words as one language does."""
 
     def __init__(self, data: WordData) -> None:
         self._replacements = [(re.compile(old, re.IGNORECASE), new) for old, new in data.replacements]
+        self._case = str.maketrans(dict(data.case))
         self._pattern = re.compile(data.token_pattern)
         self._contractions = {word: tuple(long.split()) for word, long in data.contractions.items()}
         self._possessive = [re.compile(ending) for ending in data.possessive]
@@ -55,6 +65,7 @@ class Tokenizer:
 
     def tokenize(self, text: str) -> Tokens:
         """The words of a sentence."""
+        text = _plain(text).translate(self._case)
         for old, new in self._replacements:
             text = old.sub(new, text)
         tokens: list[Token] = []

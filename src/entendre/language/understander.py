@@ -11,12 +11,12 @@ from entendre.core.plan import World
 from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.called import without_call
 from entendre.language.context import FollowUps
-from entendre.language.endings import completeness_of, goes_on
+from entendre.language.endings import Endings
 from entendre.language.grammar import OPEN, Grammar
 from entendre.language.meaning import Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex, NameWords
 from entendre.language.pack import LanguagePack
-from entendre.language.phrases import phrase_set
+from entendre.language.phrases import EdgeWords, Phrases, phrase_set
 from entendre.language.search import SUPPLY_COST, Search
 from entendre.language.sentences import SentenceFile
 from entendre.language.several import Splitter
@@ -47,6 +47,11 @@ class Understander:
         self._grammar = Grammar(pack, sentence_files, self._tokenizer)
         self._sounds = SoundIndex(pack.words, self._grammar.vocabulary)
         self._fillers = phrase_set(pack.words.fillers, self._tokenizer.words)
+        self._light: Phrases[float] = Phrases(pack.words.light, self._tokenizer.words)
+        self._never_ends = EdgeWords(pack.words.never_ends, self._tokenizer.words)
+        self._never_begins_open = EdgeWords(pack.words.never_begins_open, self._tokenizer.words)
+        self._endings = Endings(pack.words, self._tokenizer.words)
+        self._max_words = MAX_WORDS * pack.words.tokens_a_word
         self._suppliable = {
             word: cost + SUPPLY_COST for word, cost in pack.words.light.items() if word not in pack.words.required_light
         }
@@ -96,7 +101,7 @@ class Understander:
     def _understand(self, text: str, world: World) -> Understanding:
         tokens = self._tokenizer.tokenize(text)
         language = self.pack.language
-        if not tokens.words or len(tokens.words) > MAX_WORDS:
+        if not tokens.words or len(tokens.words) > self._max_words:
             return Understanding(text, language)
         answer = self._follow_ups.answer(tokens, world, self._values)
         if answer is not None:
@@ -117,9 +122,7 @@ class Understander:
             inner = self._understand(rest.between(0, len(rest.words)), world) if rest is not None else None
             if inner is not None and inner.confidence >= 1 - CLEAR_COST:
                 return replace(inner, text=text)
-        completeness = completeness_of(
-            tokens.words, meanings[-1] if meanings else None, search, values, self.pack.words
-        )
+        completeness = self._endings.completeness(tokens.words, meanings[-1] if meanings else None, search, values)
         if completeness is Completeness.EXTENDABLE and self._breaks_off(tokens, world):
             completeness = Completeness.INCOMPLETE
         commands = tuple(_clean(meaning.command) for meaning in meanings)
@@ -138,7 +141,7 @@ class Understander:
         for meant in misheard:
             broken = (*words[:-1], meant)
             values = self._values(broken, world)
-            if goes_on(self._search(broken, values), values):
+            if self._endings.goes_on(self._search(broken, values), values):
                 return True
         return False
 
@@ -160,7 +163,7 @@ class Understander:
         repaired = self._best(self._search(tokens.words, values, near=True), tokens, world, exact=False)
         candidates = [found for found in (meaning, repaired) if found is not None]
         best = min(candidates, key=lambda found: found.cost, default=None)
-        unfinished = tokens.words[-1] in self.pack.words.never_ends
+        unfinished = self._never_ends.ends(tokens.words)
         if best is not None and best.command.confidence >= (1 - CLEAR_COST if unfinished else LEAST_CONFIDENCE):
             return best
         return self._detached(tokens, world)
@@ -206,13 +209,16 @@ class Understander:
 
     def _is_hollow(self, meaning: Meaning, tokens: Tokens) -> bool:
         """Whether an open slot holds nothing but small words, or begins or ends as no name or thing does."""
-        light, never = self.pack.words.light, self.pack.words.never_begins_open
+        light = self.pack.words.light
         return any(
             step.slot.kind == OPEN
             and (
                 all(word in light for word in tokens.words[step.start : step.found.end])
-                or tokens.words[step.found.end - 1] in self.pack.words.never_ends
-                or (step.slot.name not in FREE_SLOTS and tokens.words[step.start] in never)
+                or self._never_ends.ends(tokens.words[step.start : step.found.end])
+                or (
+                    step.slot.name not in FREE_SLOTS
+                    and self._never_begins_open.begins(tokens.words[step.start : step.found.end])
+                )
             )
             for step in meaning.steps
         )
@@ -235,6 +241,7 @@ class Understander:
             self._grammar.automaton.start,
             data=self.pack.words,
             fillers=self._fillers,
+            light=self._light,
             sounds=self._sounds if near else None,
             suppliable=self._suppliable,
         )

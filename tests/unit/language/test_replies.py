@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from entendre.language.formats import formatters
-from entendre.language.replies import Replies, TemplateError, plural_index
+from entendre.language.plurals import plural_index
+from entendre.language.replies import Replies, TemplateError
 from entendre.markets.loader import load_pack
 
 ENGLISH = load_pack("en")

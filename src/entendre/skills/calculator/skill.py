@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from entendre.core.plan import Plan
-from entendre.language.replies import plural_index
+from entendre.language.plurals import plural_index
 from entendre.skills.base import Request
 from entendre.skills.calculator.arithmetic import (
     ArithmeticRefused,
