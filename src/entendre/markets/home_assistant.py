@@ -57,13 +57,14 @@ def base_sentences(language: str, answered: Iterable[str]) -> SentenceFile | Non
     known = frozenset(answered)
     document = read_yaml(files("entendre.markets") / "home_assistant.yaml")
     mapping = {
-        theirs: target
-        for theirs, target in document["intents"].items()
+        intent: target
+        for intent, target in document["intents"].items()
         if {target["intent"], *_others(target)} <= known
     }
-    if not mapping or get_intents(language) is None:
+    theirs = document["languages"].get(language, language)
+    if not mapping or get_intents(theirs) is None:
         return None
-    return load_home_assistant(language, mapping, cost=float(document["cost"]))
+    return load_home_assistant(theirs, mapping, cost=float(document["cost"]))
 
 
 def _others(target: Mapping[str, Any]) -> set[str]:

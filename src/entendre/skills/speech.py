@@ -84,10 +84,10 @@ def load_speech(skills: LoadedSkills, language: str) -> SkillSpeech:
             continue
         files.append(file)
         replies[plugin.name] = said
-    base = base_sentences(language, skills.by_intent)
+    base = base_sentences(pack.language, skills.by_intent)
     if base is not None:
         files.append(base)
-    phrases = load_replies(read_yaml(PHRASES / f"{language}.yaml"), pack)
+    phrases = load_replies(read_yaml(PHRASES / f"{pack.language}.yaml"), pack)
     return SkillSpeech(pack, phrases, files, replies, broken)
 
 
