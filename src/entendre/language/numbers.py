@@ -42,6 +42,7 @@ class NumberGrammar:
         self._point = phrase_set(data.point, words_of)
         self._ones = Phrases({**data.ones, **data.digits}, words_of)
         self._multipliers = Phrases(data.multipliers, words_of)
+        self._articles = phrase_set(data.articles, words_of)
         self._ordinal_prefix = phrase_set(data.ordinal_prefixes, words_of)
         self._wholes = WholeGrammar(data, words_of, self.digits)
         spoken = (*data.ones, *data.values, *data.multipliers)
@@ -121,7 +122,8 @@ class NumberGrammar:
         found: Found = []
         for end, value in self._phrases.at(words, start):
             found.append((end, tidy(value)))
-            times = self._multipliers.longest(words, end)
+            article = self._articles.longest(words, end)
+            times = self._multipliers.longest(words, article[0] if article else end)
             if times is not None:
                 found.append((times[0], tidy(value * times[1])))
         for end, part in self._leads.at(words, start):

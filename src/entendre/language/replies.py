@@ -1,10 +1,10 @@
 """Reply templates: what a skill says, with its values spoken as people say them.
 
-Syntax: `{name}` a value, `{name:format}` a value spoken as that format, `{name:plural(timer|timers)}` the form that the
-number takes in the language, `{name:duration(genitive)}` a duration in a case that the language has, `{name:term}` a word
-of the file's `terms.<name>` table, `{name:term(weather)}` one of `terms.weather`, `{name:swapped(person)}` a text with
-each word of `terms.person` replaced. A `[part in brackets]` is left out when one of its values is missing or empty. A
-template that ends as a sentence does begins with a capital; any other is a phrase to put inside one.
+Syntax: `{name}` a value, `{name:format}` a value spoken as that format, `{name:plural(timer|timers)}` the form that
+the number takes in the language, `{name:duration(genitive)}` a duration in a case that the language has, `{name:term}`
+a word of the file's `terms.<name>` table, `{name:term(weather)}` one of `terms.weather`, `{name:swapped(person)}` a
+text with each word of `terms.person` replaced. A `[part in brackets]` is left out when one of its values is missing or
+empty. A template that ends as a sentence does begins with a capital; any other is a phrase to put inside one.
 """
 
 from __future__ import annotations
