@@ -108,7 +108,7 @@ class NumberGrammar:
             end, value = base[0].end, tidy(base[0].value)
             for tail_end, part in self._tails.at(words, end):
                 if isinstance(value, int):
-                    found.append((tail_end, tidy(value + part)))
+                    found += self._times(words, tail_end, value + part)
             point = self._point.longest(words, end)
             if point is not None:
                 decimals_end, decimals = self._decimals(words, point[0])
@@ -121,14 +121,17 @@ class NumberGrammar:
         """Fixed phrases, also multiplied ("half a million"), and fractions before a number."""
         found: Found = []
         for end, value in self._phrases.at(words, start):
-            found.append((end, tidy(value)))
-            article = self._articles.longest(words, end)
-            times = self._multipliers.longest(words, article[0] if article else end)
-            if times is not None:
-                found.append((times[0], tidy(value * times[1])))
+            found += self._times(words, end, value)
         for end, part in self._leads.at(words, start):
             found += [(read.end, tidy(read.value + part * read.unit)) for read in self._wholes.at(words, end)[:1]]
         return found
+
+    def _times(self, words: Sequence[str], end: int, value: float) -> Found:
+        """A value, and that value of what is counted after it ("two and a half million")."""
+        article = self._articles.longest(words, end)
+        times = self._multipliers.longest(words, article[0] if article else end)
+        multiplied = [] if times is None else [(times[0], tidy(value * times[1]))]
+        return [(end, tidy(value)), *multiplied]
 
     def _decimals(self, words: Sequence[str], start: int) -> tuple[int, str]:
         """The digits after a decimal point, said one by one or as one number, and where they end."""
