@@ -156,3 +156,22 @@ def test_every_place_has_one_zone_that_exists() -> None:
 def test_a_day_of_the_month_comes_next_and_exists(day: int, on: str) -> None:
     now = datetime(2026, 11, 23, 10, 0)
     assert _next_month_day(now, day, time(9)).isoformat() == on
+
+
+@pytest.mark.parametrize(
+    ("said", "items"),
+    [
+        ("两瓶牛奶和三斤苹果还有和牛", [("牛奶", "2 瓶"), ("苹果", "3 斤"), ("和牛", None)]),
+        ("牛奶", [("牛奶", None)]),
+        ("牛奶、鸡蛋", [("牛奶", None), ("鸡蛋", None)]),
+    ],
+)
+def test_items_of_words_that_are_written_together(said: str, items: list[tuple[str, str | None]]) -> None:
+    words = {"written": "together", "and": "和|还有", "pairs": "和牛", "amounts": "两=2|三=3", "measures": "瓶|斤"}
+    assert [(item.name, item.quantity) for item in split_items(said, words)] == items
+
+
+def test_a_measure_needs_no_word_before_its_item() -> None:
+    words = {"and": "и", "amounts": "две=2", "measures": "бутылки"}
+    items = split_items("две бутылки молока и хлеб", words)
+    assert [(item.name, item.quantity) for item in items] == [("молока", "2 бутылки"), ("хлеб", None)]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+TOGETHER = "together"
 _COMMAS = re.compile(r"\s*[,;、،]\s*")
 
 
@@ -22,8 +23,11 @@ def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
     """The items of a phrase in the order said, each once.
 
     `words` is the language's table: conjunctions `and`, `pairs` that belong together, `leads` to drop, `groceries`
-    known by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item.
+    known by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item, if there
+    is one. Where words are `written: together`, amounts, measures and conjunctions are found without spaces.
     """
+    if words.get("written") == TOGETHER:
+        said = _spaced(said, words)
     parts = [part for piece in _COMMAS.split(said) for part in _at_conjunctions(piece, words)]
     known = frozenset(words.get("groceries", "").split())
     phrases = [phrase for part in parts for phrase in _run_together(part, known)]
@@ -33,6 +37,17 @@ def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
 
 def _choices(words: Mapping[str, str], key: str) -> list[str]:
     return [choice.strip() for choice in words.get(key, "").split("|") if choice.strip()]
+
+
+def _spaced(said: str, words: Mapping[str, str]) -> str:
+    """A phrase whose words are written together, with spaces around conjunctions, and after amounts and measures."""
+    kept = "|".join(map(re.escape, _choices(words, "pairs"))) or "(?!)"
+    joiners = "|".join(map(re.escape, sorted(_choices(words, "and"), key=len, reverse=True))) or "(?!)"
+    said = re.sub(f"({kept})|({joiners})", lambda found: found.group(1) or f" {found.group(2)} ", said)
+    amounts = [pair.split("=")[0] for pair in _choices(words, "amounts")]
+    amount = "|".join(map(re.escape, sorted(amounts, key=len, reverse=True))) or "(?!)"
+    measures = "|".join(map(re.escape, sorted(_choices(words, "measures"), key=len, reverse=True))) or "(?!)"
+    return re.sub(rf"(?<!\S)(\d+|{amount})\s*({measures})?(?=\S)", r"\1 \2 ", said)
 
 
 def _at_conjunctions(piece: str, words: Mapping[str, str]) -> list[str]:
@@ -61,8 +76,11 @@ def _item(phrase: str, words: Mapping[str, str]) -> SpokenItem:
         tokens = tokens[1:]
     spoken = " ".join(tokens)
     amount, rest = _amount(tokens, words)
-    if len(rest) > 2 and rest[0].casefold() in _choices(words, "measures") and rest[1].casefold() == words.get("of"):
-        return SpokenItem(" ".join(rest[2:]), f"{amount or 1} {rest[0]}", spoken)
+    if len(rest) > 1 and rest[0].casefold() in _choices(words, "measures"):
+        of = words.get("of", "")
+        thing = rest[1:] if not of else rest[2:] if rest[1].casefold() == of else []
+        if thing and (amount is not None or of):
+            return SpokenItem(" ".join(thing), f"{amount or 1} {rest[0]}", spoken)
     articles = _choices(words, "articles")
     is_article = len(tokens) - len(rest) == 1 and tokens[0].casefold() in articles
     if amount is not None and not is_article:

@@ -150,9 +150,11 @@ def _matching(request: Request, reminders: Sequence[ReminderView]) -> list[Remin
 
 
 def _alike(asked: str, known: str) -> float:
-    """Share of the asked words that the known text holds."""
+    """Share of the asked words that the known text holds, 0 to 1."""
     words = asked.casefold().split()
     held = set(known.casefold().split())
+    if len(words) == len(held) == 1:  # also how texts look whose language writes without spaces
+        return float(asked.casefold() in known.casefold())
     return sum(word in held for word in words) / len(words)
 
 
