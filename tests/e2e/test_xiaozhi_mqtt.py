@@ -169,6 +169,19 @@ async def test_a_timer_of_a_sleeping_speaker_is_shown_and_stops_when_it_is_told_
             assert len(alerts(speaker)) == shown, "it was stopped, and is not shown any more"
 
 
+async def test_a_speaker_that_has_just_hung_up_is_reached(serve: Callable[..., Any]) -> None:
+    async with home(serve, TEXT_ONLY) as at_home:
+        speaker = XiaozhiSpeaker(MqttLink(await at_home.bound()))
+        async with speaker.running():
+            await speaker.start()
+            for count in range(1, 21):
+                await speaker.press()
+                await speaker.hang_up()
+                await at_home.announce(f"Number {count}.")
+                assert await speaker.until(lambda: len(alerts(speaker)) >= count, 10)  # noqa: B023
+                assert alerts(speaker)[-1]["message"] == f"Number {count}."
+
+
 async def test_a_server_that_was_killed_is_found_again_with_the_same_login(
     serve: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from entendre.core.actions import Broadcast
@@ -68,6 +68,13 @@ class Waiting:
         """Whether one is to be said."""
         self._forget(now)
         return bool(self._queue)
+
+    def rest(self, now: float) -> list[Announcement]:
+        """All that wait, for another speaker to say; none waits here any more."""
+        self._forget(now)
+        rest = [replace(each, within_s=expires_at - now) for each, expires_at in self._queue]
+        self._queue.clear()
+        return rest
 
     def take(self) -> Announcement:
         """The next one to say; only when one is `due`."""

@@ -208,7 +208,8 @@ class Answering:
         self._turn = None
         if turn is not None:
             self.unasked.media.turn_over()
-        listens = turn.expects_reply if turn is not None else bool(self.unasked.rings.current())
+        rings = bool(self.unasked.rings.current()) and not self.profile.stands_in
+        listens = turn.expects_reply if turn is not None else rings
         self.post(ev.ReplyDone(expects_reply=listens))
 
     async def _fail(self, turn: Turn | None, code: str, message: str) -> None:

@@ -55,7 +55,8 @@ class DeviceProfile:
     `proven`: its credentials show that it is this device, so its household is the one that took it home. `household`:
     whose home other credentials speak for; None is this server's own. `account`: of the person who is signed in.
     `language_chosen`: somebody chose `language`; otherwise it is the server's, and gives way to the assistant's.
-    `assistant`: what the assistant is called; None as usual.
+    `assistant`: what the assistant is called; None as usual. `stands_in`: what nobody asked for (rings, announcements,
+    media) comes to it only while its device has no other conversation; there is no microphone.
     """
 
     device: str
@@ -81,6 +82,7 @@ class DeviceProfile:
     account: str | None = None
     language_chosen: bool = True
     assistant: str | None = None
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

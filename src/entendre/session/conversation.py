@@ -127,6 +127,10 @@ class LiveConversation:
         """Say something that is no reply, when nobody speaks. Raises: OverloadedError when many wait."""
         self._answering.unasked.announce(Announcement(announcement) if isinstance(announcement, str) else announcement)
 
+    def unsaid(self) -> list[Announcement]:
+        """The announcements that wait, which others are to say now."""
+        return self._answering.unasked.unsaid()
+
     def control_media(self, action: ControlMedia) -> None:
         """Play, pause or stop media that was asked for elsewhere."""
         self._answering.control_media(action)

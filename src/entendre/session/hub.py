@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -47,13 +48,17 @@ class Hub:
         return _Registered(self._assistant, profile, link, self)
 
     def connected(self, conversation: LiveConversation) -> None:
-        """A conversation began to run: what rings for its device rings there at once."""
-        self._conversations.setdefault(conversation.profile.device, []).append(conversation)
+        """A conversation began to run: what rings for its device rings there at once, and where it stood in no more."""
+        group = self._conversations.setdefault(conversation.profile.device, [])
+        group.append(conversation)
         for ring in self._ringing.values():
             self._sound(ring)
+        for relieved in [each for each in group if each not in _speaking(group)]:
+            for name in relieved.rings:
+                relieved.stop_ring(name)
 
     def gone(self, conversation: LiveConversation) -> None:
-        """A conversation ended; what rang there rings on elsewhere if it can."""
+        """A conversation ended; what rang there rings on elsewhere if it can, and what waited goes to who stands in."""
         device = conversation.profile.device
         left = [c for c in self._conversations.get(device, []) if c is not conversation]
         if left:
@@ -62,6 +67,8 @@ class Hub:
             self._conversations.pop(device, None)
         for ring in self._ringing.values():
             self._sound(ring)
+        if not conversation.profile.stands_in:
+            _inherit([each for each in _speaking(left) if each.profile.stands_in], conversation.unsaid())
 
     def devices(self) -> tuple[str, ...]:
         """Ids of the devices that are connected."""
@@ -84,12 +91,12 @@ class Hub:
 
     def notify(self, device: str, event: SessionEvent) -> None:
         """Send an event that belongs to no turn to a device, if it is connected."""
-        for conversation in self._conversations.get(device, []):
+        for conversation in self._at(device):
             conversation.notify(event)
 
     def rings_on(self, device: str) -> frozenset[str]:
         """Ids of what rings on a device, wherever it was asked for."""
-        return frozenset[str]().union(*(c.rings for c in self._conversations.get(device, [])))
+        return frozenset[str]().union(*(c.rings for c in self._at(device)))
 
     def announce(self, announcement: Announcement, audience: Audience) -> tuple[Speaker, ...]:
         """Have it said on the speakers it is for; those that took it.
@@ -120,7 +127,7 @@ class Hub:
 
     def _for(self, audience: Audience) -> list[LiveConversation]:
         """The conversations of an audience. A room's own speaker says what is said to its room."""
-        found = self._all() if audience.device is None else self._conversations.get(audience.device, [])
+        found = self._all() if audience.device is None else self._at(audience.device)
         if audience.room is not None:
             room = self._room_named(audience.room)
             found = [each for each in found if each.room == room]
@@ -131,7 +138,7 @@ class Hub:
         return self._assistant.household.room_named(name)
 
     def _sound(self, request: RingRequest) -> bool:
-        targets = self._conversations.get(request.device) or self._all()
+        targets = self._at(request.device) or self._all()
         for conversation in targets:
             if request.id not in conversation.rings:
                 conversation.ring(request.id, request.kind, request.name, request.text)
@@ -139,7 +146,22 @@ class Hub:
         return bool(targets)
 
     def _all(self) -> list[LiveConversation]:
-        return [conversation for group in self._conversations.values() for conversation in group]
+        return [conversation for group in self._conversations.values() for conversation in _speaking(group)]
+
+    def _at(self, device: str) -> list[LiveConversation]:
+        return _speaking(self._conversations.get(device, []))
+
+
+def _speaking(group: list[LiveConversation]) -> list[LiveConversation]:
+    """Those of a device that sound what nobody asked for: one that stands in only while there is no other."""
+    return [each for each in group if not each.profile.stands_in] or group
+
+
+def _inherit(heirs: list[LiveConversation], announcements: list[Announcement]) -> None:
+    for heir in heirs:
+        with contextlib.suppress(OverloadedError):  # it has enough to say
+            for each in announcements:
+                heir.announce(each)
 
 
 class _Registered(LiveConversation):

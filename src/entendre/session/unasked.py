@@ -48,6 +48,10 @@ class Unasked:
         self._announcements.add(announcement, self.mouth.assistant.clock.monotonic())
         self.wake()
 
+    def unsaid(self) -> list[Announcement]:
+        """The announcements that wait, which others are to say now."""
+        return self._announcements.rest(self.mouth.assistant.clock.monotonic())
+
     def control_media(self, action: ControlMedia, committer: Committer) -> None:
         """Play, pause or stop media that was asked for elsewhere."""
         self.mouth.assistant.keeper.start(self._media_from_elsewhere(action, committer), "media")

@@ -13,6 +13,7 @@ from entendre.core.plan import Plan
 from entendre.core.understanding import Completeness as C
 from entendre.session.announcing import Announcement, Audience, Waiting
 from entendre.session.api import ListenMode, ReplyEnded, ReplyStarted, RingStopped, SpeechStarted
+from entendre.session.hub import RingRequest
 
 PLANS = {
     "tell everyone": (C.COMPLETE, Plan("I've told them.", (Broadcast("dinner"),))),
@@ -49,6 +50,39 @@ async def test_it_waits_until_a_person_has_spoken_and_was_answered() -> None:
     assert kitchen.said() == [PLANS["tell me"][1].reply, "dinner"]
     first, second = kitchen.link.of(ReplyEnded)
     assert not first.interrupted and not second.interrupted
+
+
+async def test_a_conversation_that_stands_in_announces_what_its_devices_other_does_not() -> None:
+    async with home() as here:
+        standing = await here.speaker("kitchen", stands_in=True)
+        talking = await here.speaker("kitchen", mode=ListenMode.AUTO, wake_words=())
+        here.hub.announce(Announcement("dinner"), EVERYBODY)
+        await talking.link.until(ReplyEnded)
+        talking.talk.start_listening()
+        await asyncio.sleep(0.1)
+        taken = here.hub.announce(Announcement("the door is open"), EVERYBODY)
+        assert [each.device for each in taken] == ["kitchen"]
+        talking.talk.close()
+        await standing.link.until(ReplyEnded)
+    assert (talking.said(), standing.said()) == (["dinner"], ["the door is open"])
+
+
+async def test_a_ring_goes_to_another_conversation_of_its_device_and_comes_back_to_the_one_that_stands_in() -> None:
+    async with home() as here:
+        standing = await here.speaker("kitchen", stands_in=True)
+        here.hub.ring(RingRequest("r1", "timer", "pasta", "Pasta.", "kitchen"))
+        await standing.link.until(ReplyEnded)
+        talking = await here.speaker("kitchen")
+        await standing.link.until(RingStopped)
+        await talking.link.until(ReplyEnded)
+        assert here.hub.rings_on("kitchen") == {"r1"}
+        assert standing.said() == ["Pasta."]
+        talking.talk.close()
+        await standing.link.until(ReplyEnded, 2)
+        here.hub.stop_ring("r1")
+        here.hub.announce(Announcement("dinner"), EVERYBODY)
+        await standing.link.until(ReplyEnded, 3, timeout_s=1)
+    assert standing.said() == ["Pasta.", "Pasta.", "dinner"], "it has no microphone that would have to close first"
 
 
 async def test_it_does_not_talk_into_a_microphone_that_was_opened_for_somebody() -> None:

@@ -39,7 +39,7 @@ NO_SESSION = ""
 
 
 class Asleep:
-    """Implements `DeviceLink`; lasts as long as the control link, with a conversation whenever there is no talk."""
+    """Implements `DeviceLink`; lasts as long as the control link, with a conversation that stands in for talks."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Asleep:
         clock: Callable[[], float],
         vision: Callable[[], Vision],
     ) -> None:
-        """`profile` has no sound; `title` heads every alert; `send` pushes a message; `talk` is that of the channel."""
-        self.profile = profile
+        """`profile` is the device's; `title` heads every alert; `send` pushes a message; `talk`: the channel's."""
+        self.profile = replace(profile, replies_aloud=False, stands_in=True)
         self._title = title
         self._send = send
         self._talk = talk
@@ -96,15 +96,20 @@ class Asleep:
 
     def reconfigure(self, profile: DeviceProfile) -> None:
         """The device told of its tools or its volume."""
-        self.profile = profile
-        if self._conversation is not None:
-            self._conversation.reconfigure(profile)
+        self._become(profile)
         self._listed.set()
 
     def known_as(self, title: str, *, room: str | None, language: str) -> None:
-        """The device was renamed, moved, or speaks another language; holds from the next sleep on."""
+        """What the device is called, where it stands and what it speaks, all of which may have changed."""
         self._title = title
-        self.profile = replace(self.profile, room=room, language=language)
+        self._become(replace(self.profile, room=room, language=language))
+
+    def _become(self, profile: DeviceProfile) -> None:
+        if profile == self.profile:
+            return
+        self.profile = profile
+        if self._conversation is not None:
+            self._conversation.reconfigure(profile)
 
     # From the device
 

@@ -41,8 +41,6 @@ FIRST_PACKET_S = 0.5
 """How long the first speech of a channel waits for a packet of the device, which tells where to send it."""
 HOLD_FOR_RINGS_S = 120.0
 """A channel stays open for something that is to ring this soon; later rings are shown to a device that sleeps."""
-HANDOVER_S = 0.05
-"""Both conversations of a device overlap for this long, so that what rings there never rings elsewhere in between."""
 SESSION_BYTES = 12
 CHANNEL = "xiaozhi-channel"
 """The name of a channel's task."""
@@ -158,7 +156,7 @@ class MqttDevice:
         self._unwatch = service.registry.watch(admitted, self._refused)
         self._asleep = Asleep(
             service.factory,
-            replace(profile_of(admitted, service.settings), replies_aloud=False),
+            profile_of(admitted, service.settings),
             title=admitted.record.name,
             send=self.send,
             talk=lambda: self._channel.talk if self._channel is not None else None,
@@ -195,8 +193,11 @@ class MqttDevice:
             self._channel.end(reason, silently=silently)
 
     def sleep(self) -> None:
-        """Be there for rings without a channel; begun before a channel's conversation ends, so that none is missed."""
-        if self._sleeping is None:
+        """Be there for rings and announcements while no channel is, from the first to the last moment of the link.
+
+        It is there while a channel is open too: one that began when that closes would come too late for what is next.
+        """
+        if self._sleeping is None or self._sleeping.done():
             self._sleeping = self.service.start(asyncio.create_task(self._asleep.run(), name="xiaozhi-asleep"))
 
     def known_as(self, record: DeviceRecord) -> None:
@@ -204,12 +205,6 @@ class MqttDevice:
         self.admitted = replace(self.admitted, record=record)
         profile = profile_of(self.admitted, self.service.settings)
         self._asleep.known_as(record.name, room=profile.room, language=profile.language)
-
-    def wake(self) -> None:
-        """A channel's conversation has begun: what rings is heard there."""
-        if self._sleeping is not None:
-            self._sleeping.cancel()
-            self._sleeping = None
 
     def ended(self, channel: AudioChannel) -> None:
         """A channel is closed."""
@@ -220,7 +215,8 @@ class MqttDevice:
         """The control link is down."""
         self._unwatch()
         self.hang_up("gone", silently=True)
-        self.wake()
+        if self._sleeping is not None:
+            self._sleeping.cancel()
         self._asleep.gone()
 
     def _hello(self, hello: wire.Hello) -> None:
@@ -347,12 +343,7 @@ class AudioChannel:
             next_ring_s=around.next_ring_s,
             silence=around.silence,
         )
-        asyncio.get_running_loop().call_later(HANDOVER_S, self._awake)
         return await self.talk.run()
-
-    def _awake(self) -> None:
-        if self._ended is None:
-            self._device.wake()
 
     def _hear(self, audio: UdpAudio) -> None:
         self._first_packet.set()

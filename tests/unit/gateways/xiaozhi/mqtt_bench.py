@@ -18,6 +18,7 @@ from entendre.gateways.xiaozhi.credentials import MqttLogin, mqtt_login
 from entendre.gateways.xiaozhi.mqtt import MqttSurroundings, XiaozhiMqtt
 from entendre.gateways.xiaozhi.settings import XiaozhiSettings
 from entendre.gateways.xiaozhi.udp import UdpServer, counter_cipher
+from entendre.session.api import DeviceLink, DeviceProfile
 from entendre.session.hub import Hub
 from entendre.store import Database, Devices
 from entendre.system import SystemClock
@@ -65,16 +66,39 @@ class Mast:
         return device
 
 
+class SlowToOpen:
+    """Implements `ConversationFactory` as a server does whose database takes its time before a household is open."""
+
+    def __init__(self, hub: Hub, opening_s: float) -> None:
+        self._hub = hub
+        self._opening_s = opening_s
+
+    def open(self, profile: DeviceProfile, link: DeviceLink) -> Any:
+        """A conversation that the hub knows only after a while."""
+        conversation = self._hub.open(profile, link)
+        runs = conversation.run
+
+        async def run() -> None:
+            await asyncio.sleep(self._opening_s)
+            await runs()
+
+        conversation.run = run  # type: ignore[method-assign]
+        return conversation
+
+
 @asynccontextmanager
-async def mast(folder: Path, settings: XiaozhiSettings | None = None, **limits: Any) -> AsyncIterator[Mast]:
-    """Serve until the block ends."""
+async def mast(
+    folder: Path, settings: XiaozhiSettings | None = None, *, opening_s: float = 0.0, **limits: Any
+) -> AsyncIterator[Mast]:
+    """Serve until the block ends; a conversation is known to the hub after `opening_s`."""
     stage, hub, clock = Stage(), Hub(), SystemClock()
     hub.attach(stage.assistant)
     database = Database(folder / "entendre.db")
     devices, udp = Devices(database, clock), UdpServer()
     watching = asyncio.create_task(devices.run())
     around = MqttSurroundings(await udp.listen("127.0.0.1", 0))
-    service = XiaozhiMqtt(hub, devices, udp, clock, settings or XiaozhiSettings(), around)
+    factory = SlowToOpen(hub, opening_s) if opening_s else hub
+    service = XiaozhiMqtt(factory, devices, udp, clock, settings or XiaozhiSettings(), around)
     router = TopicRouter()
     router.add(service, service.filters)
     endpoint = MqttEndpoint(service.identify, router, EndpointSettings(**limits))

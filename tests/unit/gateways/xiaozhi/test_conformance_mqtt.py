@@ -403,6 +403,37 @@ async def test_a_ring_stays_on_its_device_while_channels_open_and_close(tower: M
     assert len(tower.hub._conversations[name]) == 1
 
 
+async def test_a_device_whose_channel_opens_or_has_closed_can_be_reached_at_every_moment(tmp_path: Path) -> None:
+    """A conversation opens in the time that a database takes: until then the device must not count as gone."""
+    async with mast(tmp_path, opening_s=0.3) as tower:
+        device = await tower.device(1)
+        await until(tower.hub.devices)
+        (name,) = tower.hub.devices()
+        tower.hub.ring(RingRequest("r1", "timer", "pasta", "Pasta.", name))
+        await device.greet()
+        for _ in range(80):  # while the channel's conversation opens, and after
+            assert tower.hub.rings_on(name) == {"r1"}
+            await asyncio.sleep(0.005)
+        tower.hub.stop_ring("r1")
+        device.say({"type": "goodbye", "session_id": device.session})
+        await until(lambda: tower.udp.channels == 0)
+        assert tower.hub.announce(Announcement("Dinner is ready.", "en"), Audience())
+        await device.until(lambda: device.of("alert", message="Dinner is ready."))
+
+
+async def test_what_waited_for_a_channel_that_was_closed_is_shown(tower: Mast) -> None:
+    device = await tower.device(1)
+    air = await device.greet()
+    air.send()
+    device.say(LISTEN)
+    await asyncio.sleep(0.1)
+    tower.hub.announce(Announcement("Dinner is ready.", "en"), Audience())
+    await asyncio.sleep(0.1)
+    assert not device.of("tts"), "it waits: the microphone is open for somebody"
+    device.say({"type": "goodbye", "session_id": device.session})
+    await device.until(lambda: device.of("alert", message="Dinner is ready."))
+
+
 async def test_tools_of_a_sleeping_device_can_be_called(tower: Mast) -> None:
     device = await tower.device(1)
     doing = asyncio.create_task(_asleep(tower).perform(SetVolume(30)))
