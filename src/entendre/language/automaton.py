@@ -5,8 +5,10 @@ The names of a home are not in it, so it is built once; many sentences share its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from hassil.expression import (
     Alternative,
@@ -40,33 +42,46 @@ Frontier = frozenset[tuple[int, str]]
 class State:
     """A set of nodes of the automaton; its moves are found when first asked for."""
 
-    __slots__ = ("_automaton", "_filled", "_moves", "_raw", "_supplied", "accepts", "slots", "words")
+    __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "slots")
 
     def __init__(self, automaton: Automaton, nodes: frozenset[int]) -> None:
-        raw: dict[Symbol, set[int]] = {}
+        reached: dict[Symbol, State | int | tuple[int, ...]] = {}
         accepts: list[int] = []
         for node in nodes:
-            for symbol, targets in automaton.arcs[node].items():
-                raw.setdefault(symbol, set()).update(targets)
+            for symbol, target in automaton.arcs_of(node):
+                known = reached.get(symbol)
+                if known is None:
+                    reached[symbol] = target
+                elif isinstance(known, tuple):
+                    reached[symbol] = (*known, target)
+                elif known != target:
+                    reached[symbol] = (cast(int, known), target)
             accepts.extend(automaton.accepts.get(node, ()))
         self._automaton = automaton
-        self._raw = raw
-        self._moves: dict[Symbol, State] = {}
+        self._moves = reached
         self._filled: tuple[tuple[Slot, State], ...] | None = None
         self._supplied: tuple[tuple[State, float], ...] | None = None
         self.accepts = tuple(sorted(set(accepts)))
-        self.slots = tuple(symbol for symbol in raw if isinstance(symbol, Slot))
-        self.words = frozenset(symbol for symbol in raw if isinstance(symbol, str))
+        self.slots = tuple(symbol for symbol in reached if isinstance(symbol, Slot))
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words that may come next."""
+        return frozenset(symbol for symbol in self._moves if isinstance(symbol, str))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything may come next."""
+        return bool(self._moves)
 
     def move(self, symbol: Symbol) -> State | None:
         """The state after a word or a slot; None if no template goes on so."""
         target = self._moves.get(symbol)
-        if target is None:
-            nodes = self._raw.get(symbol)
-            if nodes is None:
-                return None
-            target = self._moves[symbol] = self._automaton.state(frozenset(nodes))
-        return target
+        if target is None or isinstance(target, State):
+            return target
+        nodes = frozenset((target,) if isinstance(target, int) else target)
+        found = self._moves[symbol] = self._automaton.state(nodes)
+        return found
 
     def filled(self) -> tuple[tuple[Slot, State], ...]:
         """The slots that may come next, each with the state after it."""
@@ -78,18 +93,27 @@ class State:
     def supplied(self, costs: Mapping[str, float]) -> tuple[tuple[State, float], ...]:
         """The states after each word of `costs` that may come next, and its cost. `costs` must never change."""
         if self._supplied is None:
-            found = ((self.move(word), costs[word]) for word in self.words & costs.keys())
+            found = ((self.move(word), costs[word]) for word in costs.keys() & self.words)
             self._supplied = tuple((target, cost) for target, cost in found if target is not None)
         return self._supplied
 
 
 class Automaton:
-    """Templates by number; `add` them all, then walk from `start`."""
+    """Templates by number; `add` them all, then walk from `start`.
 
-    def __init__(self, words_of: Callable[[str], tuple[str, ...]]) -> None:
+    `glued`: pieces of a template without a space between them may be parts of one word.
+    """
+
+    def __init__(self, words_of: Callable[[str], tuple[str, ...]], *, glued: bool = True) -> None:
+        self.glued = glued
         self._words_of = words_of
         self._split: dict[str, tuple[str, ...]] = {}
-        self.arcs: list[dict[Symbol, list[int]]] = [{}]
+        self._arcs: list[set[tuple[int, int]]] = [set()]
+        self._symbols: list[Symbol] = []
+        self._numbers: dict[Symbol, int] = {}
+        self._packed = array("I")
+        self._bounds = array("I")
+        self._nodes: tuple[int, ...] = ()
         self.accepts: dict[int, list[int]] = {}
         self._states: dict[frozenset[int], State] = {}
         self.vocabulary: set[str] = set()
@@ -118,6 +142,7 @@ class Automaton:
 
         Raises: InvalidInputError for an unknown rule or list.
         """
+        assert not self._states, "templates are added before the first sentence"
         builder = _Builder(self, rules, slot_of)
         ends = builder.flush(builder.build(expression, frozenset(((0, ""),)), 0))
         for node, _ in ends:
@@ -126,14 +151,35 @@ class Automaton:
 
     def new_node(self) -> int:
         """A node without arcs."""
-        self.arcs.append({})
-        return len(self.arcs) - 1
+        self._arcs.append(set())
+        return len(self._arcs) - 1
 
     def connect(self, source: int, symbol: Symbol, target: int) -> None:
         """An arc between two nodes."""
-        self.arcs[source].setdefault(symbol, []).append(target)
+        number = self._numbers.get(symbol)
+        if number is None:
+            number = self._numbers[symbol] = len(self._symbols)
+            self._symbols.append(symbol)
+        self._arcs[source].add((number, target))
         if isinstance(symbol, str):
             self.vocabulary.add(symbol)
+
+    def arcs_of(self, node: int) -> Iterator[tuple[Symbol, int]]:
+        """Where each word or slot leads from a node; a symbol comes several times if it leads to several nodes."""
+        if not self._bounds:
+            self._pack()
+        for place in range(self._bounds[node], self._bounds[node + 1], 2):
+            yield self._symbols[self._packed[place]], self._nodes[self._packed[place + 1]]
+
+    def _pack(self) -> None:
+        """Keep the arcs of all nodes in one array: a language has 100,000, and sets of them take 30 MB."""
+        self._nodes = tuple(range(len(self._arcs)))
+        self._bounds.append(0)
+        for arcs in self._arcs:
+            for number, target in sorted(arcs):
+                self._packed.extend((number, target))
+            self._bounds.append(len(self._packed))
+        self._arcs, self._numbers, self._split = [], {}, {}
 
     def warm(self, costs: Mapping[str, float]) -> None:
         """Find the first moves of every sentence ahead of the first one."""
@@ -222,7 +268,7 @@ class _Builder:
             if index:
                 frontier = self.flush(frontier)
             frontier = frozenset((node, partial + piece) for node, partial in frontier)
-        return self.flush(frontier) if text[-1].isspace() else frontier
+        return self.flush(frontier) if text[-1].isspace() or not self._automaton.glued else frontier
 
     def _slot(self, slot: Slot, frontier: Frontier) -> Frontier:
         target = self._automaton.new_node()

@@ -99,4 +99,4 @@ def _wants_more(reading: Reading, end: int, open_words: int) -> bool:
         waits = step.start > 0 and step.slot.name in WAITING_SLOTS and end - step.start <= open_words
         if not waits:
             return False
-    return not state.accepts and bool(state.words or state.slots)
+    return not state.accepts and state.goes_on

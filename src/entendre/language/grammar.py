@@ -44,8 +44,9 @@ class Grammar:
     def __init__(self, pack: LanguagePack, files: Iterable[SentenceFile], tokenizer: Tokenizer) -> None:
         self._pack = pack
         self._words_of = tokenizer.words
-        self.automaton = Automaton(tokenizer.words)
-        self.lists = Automaton(tokenizer.words)
+        glued = pack.words.tokens_a_word == 1
+        self.automaton = Automaton(tokenizer.words, glued=glued)
+        self.lists = Automaton(tokenizer.words, glued=glued)
         self.templates: list[Template] = []
         self.list_values: list[tuple[str, Any]] = []
         self.intent_slots: dict[str, dict[str, str]] = {}
