@@ -170,3 +170,21 @@ def test_the_language_itself_is_heard(engine: RecognizerEngine, speech_data: Pat
             found[recording.path.name] = heard.language == recording.language
     assert len(found) >= 8
     assert sum(found.values()) >= len(found) - 1
+
+
+@pytest.mark.parametrize("language", ["es", "pt", "ru", "zh", "hi", "en"])
+def test_one_of_several_languages_is_chosen(engine: RecognizerEngine, speech_data: Path, language: str) -> None:
+    if engine.languages == {"en"}:
+        pytest.skip("knows one language")
+    clips = [clip for clip in recordings(speech_data, f"commands/{language}") if clip.kind == "command"][:3]
+    asked = "en,hi" if language == "en" else f"en,{language}"
+    for clip in clips:
+        heard = engine.recognize(clip.samples(), language=asked, cancelled=lambda: False)
+        assert heard.language == language
+    together = recognize_together(engine, [clip.samples() for clip in clips], asked, [lambda: False] * len(clips))
+    assert {one.language for one in together if one} == {language}
+
+
+def test_one_of_several_languages_that_is_known_is_enough(engine: RecognizerEngine, speech_data: Path) -> None:
+    audio = said(speech_data, "turn")
+    assert engine.recognize(audio, language="xx,en-IN", cancelled=lambda: False).language == "en-IN"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from entendre.app.voices import Voices
 from entendre.core.errors import EntendreError
 from entendre.core.home import HOME
+from entendre.core.tags import first_tag
 from entendre.home.demo import demo_home
 from entendre.home.document import load_home
 from entendre.home.stored import home_of
@@ -40,15 +41,14 @@ def own_plan(settings: Settings) -> HouseholdPlan:
     """The household of the server itself: the home file, or the demo home. Raises: InvalidInputError."""
     home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
     zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
-    return HouseholdPlan(HOME, home, settings.server.language, zone, settings.server.region)
+    return HouseholdPlan(HOME, home, settings.language, zone, settings.server.region)
 
 
 def plan_of(settings: Settings, stored: StoredHome) -> HouseholdPlan:
     """Another household: what it says of itself, and the server's language and time zone where it does not."""
     home = home_of(stored, settings.server.time_zone or machine_zone())
-    return HouseholdPlan(
-        stored.household, home, stored.language or settings.server.language, home.time_zone, settings.server.region
-    )
+    language = first_tag(stored.language or "") or settings.language
+    return HouseholdPlan(stored.household, home, language, home.time_zone, settings.server.region)
 
 
 def open_households(app: App, planner: Planner, speech: Speech) -> Households:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from entendre.core.errors import InvalidInputError
+from entendre.core.tags import first_tag, tags_of
 
 if TYPE_CHECKING:
     from entendre.core.home import HomeSnapshot
@@ -31,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--file", help="a file with one sentence a line, - for standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object a sentence")
     parser.add_argument("--home", help="home file (docs/home.md); the built-in demo home otherwise")
-    parser.add_argument("--language", default="en", help="language tag, en otherwise")
+    parser.add_argument("--language", default="en", help="language tag, or a few such as hi,en; en otherwise")
     parser.add_argument("--room", help="id or name of the room that the speaker stands in")
     parser.add_argument("--now", help="ISO 8601 moment to plan for; the present otherwise")
     parser.add_argument("--skills", help="folder of own skills")
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     home = load_home(Path(args.home)) if args.home else demo_home()
     weather = {"provider": "file", "file": args.weather} if args.weather else {}
     skills = load_skills([args.skills] if args.skills else [], {"weather": weather})
-    planner = Planner(skills, home, args.language)
+    planner = Planner(skills, home, first_tag(args.language))
     for broken in planner.broken:
         print(f"entendre: the skill {broken.name} was left out: {broken.reason}", file=sys.stderr)
     world = _world(home, args)
@@ -65,10 +66,11 @@ def run(args: argparse.Namespace) -> int:
 async def _answer(planner: Planner, world: World, sentences: Iterable[str], args: argparse.Namespace) -> bool:
     """Print each sentence's answer; whether the last was understood."""
     from entendre.core.document import document_of
+    from entendre.session.tongue import understand_in
 
     understood = False
     for sentence in sentences:
-        understanding = planner.understand(sentence, args.language, world)
+        _, understanding = understand_in(planner, sentence, tags_of(args.language), world)
         plan = await planner.plan(understanding, world)
         understood = understanding.understood
         print(

@@ -55,7 +55,7 @@ async def _demo(args: argparse.Namespace, settings: Settings) -> int:
     from entendre.core.audio import HOUSE_RATE_HZ
     from entendre.session.api import DeviceProfile
 
-    script = _script(settings.server.language)
+    script = _script(settings.language)
     language, understood, count = str(script["language"]), 0, 0
     started_s = time.monotonic()
     print("Loading the ears, the voice and the home …", file=sys.stderr, flush=True)

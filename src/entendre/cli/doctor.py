@@ -121,7 +121,7 @@ def _models(settings: Settings) -> Iterator[Check]:
             yield Check(kind, OK, setting)
             continue
         try:
-            name = chosen_name(setting, kind, settings.server.language, settings.models_dir)
+            name = chosen_name(setting, kind, settings.language, settings.models_dir)
             installed = locate(find_model(name), settings.models_dir)
         except EntendreError as error:
             yield Check(kind, MISSING, error.public_message, "entendre models list")

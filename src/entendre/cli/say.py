@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 async def _say(text: str, settings: Settings, output: Path, speed: float) -> int:
     from entendre.speech.audio import write_audio
 
-    language = settings.server.language
+    language = settings.language
     with load_voices(settings) as voices:
         voice = voice_for(voices, language)
         if voice is None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from entendre.core.tags import first_tag
+
 
 def _setting(default: Any, text: str, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"text": text, "secret": secret})
@@ -33,7 +35,11 @@ class ServerSettings:
         secret=True,
     )
     region: str = _setting("home", "Name of the cell that owns the data; part of every row's key.")
-    language: str = _setting("en", "Language tag of devices that don't say theirs.")
+    language: str = _setting(
+        "en",
+        "Language tag of devices that don't say theirs. Two or three, `hi,en`, are told apart for each utterance, the "
+        "first one expected.",
+    )
     time_zone: str | None = _setting(None, "IANA zone of the home; unset takes the home file's, then the machine's.")
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
 
@@ -228,6 +234,11 @@ class Settings:
     esphome: EspHomeSettings = field(default_factory=EspHomeSettings)
     skills: SkillSettings = field(default_factory=SkillSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+
+    @property
+    def language(self) -> str:
+        """The first language of `server.language`."""
+        return first_tag(self.server.language)
 
     @property
     def database_file(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from entendre.core.errors import InvalidInputError
+from entendre.core.tags import MOST_TAGS, SEPARATOR
 
 MAX_IDENTITY_CHARS = 64
 """Longest Client-Id or serial number taken: a UUID has 36 characters, an eFuse serial 32."""
@@ -167,11 +168,11 @@ def shown_pending(pending: PendingDevice) -> dict[str, object]:
 
 
 def language_of(text: str) -> str:
-    """A language tag, empty for none. Raises: InvalidInputError."""
-    stripped = text.strip()
-    if stripped and not _LANGUAGE.fullmatch(stripped):
-        raise InvalidInputError("A language is a tag such as en or pt-BR.")
-    return stripped
+    """A language tag or a few joined by commas, empty for none. Raises: InvalidInputError."""
+    tags = [tag.strip() for tag in text.split(SEPARATOR)] if text.strip() else []
+    if len(tags) > MOST_TAGS or not all(map(_LANGUAGE.fullmatch, tags)):
+        raise InvalidInputError("A language is a tag such as en or pt-BR, or up to three of them: hi,en.")
+    return SEPARATOR.join(tags)
 
 
 def hardware_of(text: str) -> str | None:

@@ -25,7 +25,8 @@ class InferenceCancelled(Exception):
 class Transcript:
     """What a recognizer heard. `confidence` 0-1; `no_speech` is its estimate that nobody spoke, 0-1.
 
-    `alternatives` are other readings, best first, without `text` itself.
+    `alternatives` are other readings, best first, without `text` itself. `runner_up`: of several languages that were
+    asked for, one that was about as likely as `language`; empty if none was.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Transcript:
     confidence: float = 1.0
     no_speech: float = 0.0
     alternatives: tuple[str, ...] = ()
+    runner_up: str = ""
 
 
 class RecognizerEngine(Protocol):
@@ -45,6 +47,8 @@ class RecognizerEngine(Protocol):
         self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False, cancelled: Cancelled
     ) -> Transcript:
         """Transcribe one utterance. Shape: (n,) int16 at 16 kHz. `thorough` allows a slower, better pass.
+
+        `language`: a tag, or a few to choose among joined by commas, the one to expect first.
 
         Raises: InferenceCancelled, RecognitionError.
         """

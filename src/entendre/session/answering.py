@@ -14,7 +14,7 @@ from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, OverloadedError, UnknownMediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
 from entendre.core.understanding import Understanding
-from entendre.ports import Transcript
+from entendre.ports import Transcript, Voice
 from entendre.ports.households import TurnRecord
 from entendre.session import api
 from entendre.session.arbiter import Candidate, Claim, Wake
@@ -24,6 +24,7 @@ from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
 from entendre.session.mouth import Mouth
 from entendre.session.speaking import Prepared, begun
+from entendre.session.tongue import Tongue, understand_in
 from entendre.session.trace import Trace
 from entendre.session.unasked import Unasked
 from entendre.turn import events as ev
@@ -69,6 +70,7 @@ class Answering:
     """Why the client can't be told anything any more; the conversation ends of it."""
     _mouth: Mouth = field(init=False)
     _committer: Committer = field(init=False)
+    _tongue: Tongue = field(init=False)
     _task: asyncio.Task[None] | None = None
     _turn: Turn | None = None
     _typed: deque[str | None] = field(default_factory=deque)
@@ -82,14 +84,17 @@ class Answering:
         self._mouth = Mouth(self.assistant, self.profile, self.link, self.emit, began, self.stream_s)
         self.unasked = Unasked(self._mouth, self.wake)
         self._committer = Committer(self.assistant, self.link, self.unasked.media)
+        self._tongue = Tongue(self.assistant.clock, self.assistant.limits.memory_s, self.profile.languages)
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
 
     def context(self, *, thorough: bool = False) -> Context:
         """What the utterance under way is understood in; `thorough` with all the effort there is."""
-        voice = self._mouth.voice() if self.profile.auto_respond else None
-        hearing = Hearing(self.assistant, self.profile.language)
-        return Context(self._world(), hearing, self.profile.language, self.profile.speed, voice, thorough)
+        hearing = Hearing(self.assistant, self._tongue.expected())
+        return Context(self._world(), hearing, self.profile.speed, self._voice_of_draft, thorough)
+
+    def _voice_of_draft(self, language: str) -> Voice | None:
+        return self._mouth.voice(language) if self.profile.auto_respond else None
 
     def ask(self, text: str | None) -> None:
         """Answer typed text, or (None) the last committed turn. Raises: OverloadedError when many wait."""
@@ -100,6 +105,7 @@ class Answering:
     def reconfigure(self, profile: api.DeviceProfile) -> None:
         """Use another profile from now on."""
         self.profile = self._mouth.profile = profile
+        self._tongue.languages, self._mouth.language = profile.languages, ""
 
     def control_media(self, action: ControlMedia) -> None:
         """Play, pause or stop media that was asked for elsewhere."""
@@ -225,6 +231,8 @@ class Answering:
         heard, plan = await self._final(turn, audio, record)
         turn.trace.mark("draft_s", self.stream_s())
         language = heard.transcript.language or self.profile.language
+        if heard.understanding.understood:
+            self._tongue.spoken(language)
         await self.emit(api.TurnCommitted(turn.id, "" if heard.empty else heard.transcript.text, language))
         if heard.empty:
             await self.emit(api.TurnEnded(turn.id, api.Outcome.NOTHING_HEARD, dict(turn.trace.spans)))
@@ -235,7 +243,7 @@ class Answering:
 
     async def _final(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> tuple[Heard, Plan | None]:
         """What was said, and the plan if the draft already made one."""
-        hearing = Hearing(self.assistant, self.profile.language)
+        hearing = Hearing(self.assistant, self._tongue.expected())
         draft: Heard | None = None
         if record is not None:
             try:
@@ -250,15 +258,15 @@ class Answering:
 
     async def _typed_turn(self, turn: Turn, text: str) -> None:
         self._mark(turn, "commit_s")
-        await self.emit(api.TurnCommitted(turn.id, text, self.profile.language))
-        understanding = self.assistant.planner.understand(text, self.profile.language, turn.world)
-        heard = Heard(Transcript(text, self.profile.language), understanding)
-        await self._respond(turn, heard, None)
+        language, understanding = understand_in(self.assistant.planner, text, self._tongue.expected(), turn.world)
+        await self.emit(api.TurnCommitted(turn.id, text, language))
+        await self._respond(turn, Heard(Transcript(text, language), understanding), None)
 
     async def _nothing_to_answer(self) -> None:
         await self.emit(api.TurnFailed("", "invalid_input", "There is nothing to answer yet."))
 
     async def _respond(self, turn: Turn, heard: Heard, plan: Plan | None) -> None:
+        language = self._mouth.language = heard.transcript.language or self.profile.language
         plan = plan or await self._plan(turn, heard.understanding)
         self._mark(turn, "understood_s")
         if not self._may_answer(turn, heard, plan):
@@ -268,7 +276,7 @@ class Answering:
         if turn.claim is not None and plan.actions:
             turn.claim.keep()
         keep = self.assistant.keeper.start
-        arguments = {"turn": turn.id, "device": self.profile.device, "language": self.profile.language}
+        arguments = {"turn": turn.id, "device": self.profile.device, "language": language}
         failed = await asyncio.shield(keep(self._committer.durable(plan, **arguments), "durable-actions"))
         effects = keep(self._committer.effects(plan, **arguments), "effects")
         await asyncio.wait({effects}, timeout=self.assistant.limits.side_effect_grace_s)
@@ -291,10 +299,10 @@ class Answering:
 
     def _remember(self, turn: Turn, heard: Heard, plan: Plan) -> None:
         """Have the household's history take the turn, where it is kept."""
-        remember, language = self.assistant.remember, heard.transcript.language or self.profile.language
+        remember = self.assistant.remember
         if remember is not None:
             words = (heard.transcript.text, plan.reply, turn.outcome.value)
-            record = TurnRecord(self.profile.device, self.profile.account, language, *words)
+            record = TurnRecord(self.profile.device, self.profile.account, self._mouth.language, *words)
             self.assistant.keeper.start(remember(record), "history")
 
     async def _tell_missed(self, turn: Turn) -> None:

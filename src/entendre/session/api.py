@@ -12,6 +12,7 @@ from typing import Protocol
 
 from entendre.core.actions import Action
 from entendre.core.plan import Plan, ToolDefinition
+from entendre.core.tags import tags_of
 from entendre.core.understanding import Understanding
 from entendre.session.announcing import Announcement
 from entendre.turn.policy import ListenMode as ListenMode
@@ -54,6 +55,7 @@ class DeviceProfile:
     have audio; otherwise their text is all the device wants. `voice` names the voice wanted, None the usual one.
     `proven`: its credentials show that it is this device, so its household is the one that took it home. `household`:
     whose home other credentials speak for; None is this server's own. `account`: of the person who is signed in.
+    `language` may name a few, as "hi,en": `languages` then has them all, and each utterance is heard in one of them.
     `language_chosen`: somebody chose `language`; otherwise it is the server's, and gives way to the assistant's.
     `assistant`: what the assistant is called; None as usual. `stands_in`: what nobody asked for (rings, announcements,
     media) comes to it only while its device has no other conversation; there is no microphone.
@@ -83,6 +85,15 @@ class DeviceProfile:
     language_chosen: bool = True
     assistant: str | None = None
     stands_in: bool = False
+    languages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named = tags_of(self.language)
+        if len(named) > 1:
+            object.__setattr__(self, "language", named[0])
+            object.__setattr__(self, "languages", named)
+        elif self.languages[:1] != (self.language,):
+            object.__setattr__(self, "languages", (self.language,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,9 +135,9 @@ class LiveConversation:
         """Play, pause or stop media that was asked for elsewhere."""
         self._answering.control_media(action)
 
-    def ring(self, ring: str, kind: str, name: str | None, text: str) -> None:
-        """Ring until `stop_ring`."""
-        self._answering.unasked.rings.start(ring, kind, name, text)
+    def ring(self, ring: str, kind: str, name: str | None, text: str, language: str = "") -> None:
+        """Ring until `stop_ring`; `language`: of the text."""
+        self._answering.unasked.rings.start(ring, kind, name, text, language)
         self._awake.set()
 
     def notify(self, event: SessionEvent) -> None:

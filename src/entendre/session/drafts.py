@@ -25,13 +25,12 @@ _WORTH_PLANNING = (Completeness.COMPLETE, Completeness.EXTENDABLE)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a draft is understood in. `voice`: what a reply to it is said with, None if none is prepared."""
+    """What a draft is understood in. `voice`: what a reply in a language is said with, None if none is prepared."""
 
     world: World
     hearing: Hearing
-    language: str
     speed: float
-    voice: Voice | None
+    voice: Callable[[str], Voice | None]
     thorough: bool = False
 
 
@@ -108,7 +107,7 @@ class Drafts:
             if meaning.understood and not heard.empty and meaning.completeness in _WORTH_PLANNING:
                 record.plan = await self._assistant.planner.plan(meaning, context.world)
                 trace.mark("understood_s", stream_s(), replace=True)
-                self._prepare(record, context)
+                self._prepare(record, context, heard.transcript.language)
         except EntendreError as error:
             log.info("draft failed", extra={"code": error.code})
             self._post(ev.DraftFailed(record.number))
@@ -116,6 +115,7 @@ class Drafts:
             log.exception("draft failed")
             self._post(ev.DraftFailed(record.number))
 
-    def _prepare(self, record: DraftRecord, context: Context) -> None:
-        if record.plan is not None and record.plan.reply and context.voice is not None:
-            record.prepared = Prepared(record.plan.reply, context.voice, context.language, context.speed)
+    def _prepare(self, record: DraftRecord, context: Context, language: str) -> None:
+        voice = context.voice(language)
+        if record.plan is not None and record.plan.reply and voice is not None:
+            record.prepared = Prepared(record.plan.reply, voice, language, context.speed)

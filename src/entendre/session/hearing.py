@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, RecognitionError
 from entendre.core.plan import World
+from entendre.core.tags import joined_tags
 from entendre.core.understanding import Completeness, Understanding
 from entendre.ports import Recognizer, Transcript
 from entendre.session.assistant import Assistant
 from entendre.session.policy import affords_thorough
+from entendre.session.tongue import understand_in
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,13 @@ class Heard:
 
 @dataclass(slots=True)
 class Hearing:
-    """Recognises one conversation's utterances with the shared engines."""
+    """Recognises one conversation's utterances with the shared engines.
+
+    `languages`: those that may be spoken, the likeliest first.
+    """
 
     assistant: Assistant
-    language: str = "en"
+    languages: tuple[str, ...] = ("en",)
 
     async def draft(self, audio: Samples, world: World, *, thorough: bool = False) -> Heard:
         """A look at what was said so far, quick unless `thorough`. Raises: RecognitionError, OverloadedError."""
@@ -73,17 +78,28 @@ class Hearing:
         return second if second.understanding.understood and not second.empty else first
 
     async def _hear(self, engine: Recognizer, audio: Samples, world: World, *, thorough: bool) -> Heard:
-        transcript = await self._recognize(engine, audio, thorough=thorough)
-        if not transcript.text:
-            nothing = Understanding("", self.language, completeness=Completeness.UNKNOWN)
-            return Heard(transcript, nothing, thorough)
-        understand = self.assistant.planner.understand
-        understanding = understand(transcript.text, self.language, world, transcript.alternatives)
-        return Heard(replace(transcript, text=understanding.text), understanding, thorough)
+        """What was said in the likeliest language; where that makes no sense, in one that is about as likely."""
+        transcript = await self._recognize(engine, audio, joined_tags(self.languages), thorough=thorough)
+        heard = self._understood(transcript, world, thorough)
+        if heard.empty or heard.understanding.understood or transcript.runner_up not in self.languages:
+            return heard
+        other = await self._recognize(engine, audio, transcript.runner_up, thorough=thorough)
+        second = self._understood(other, world, thorough)
+        return second if second.understanding.understood else heard
 
-    async def _recognize(self, engine: Recognizer, audio: Samples, *, thorough: bool) -> Transcript:
+    def _understood(self, transcript: Transcript, world: World, thorough: bool) -> Heard:
+        language = transcript.language if transcript.language in self.languages else self.languages[0]
+        if not transcript.text:
+            nothing = Understanding("", language, completeness=Completeness.UNKNOWN)
+            return Heard(transcript, nothing, thorough)
+        order = tuple(dict.fromkeys((language, *self.languages)))
+        planner, text = self.assistant.planner, transcript.text
+        language, understanding = understand_in(planner, text, order, world, transcript.alternatives)
+        return Heard(replace(transcript, text=understanding.text, language=language), understanding, thorough)
+
+    async def _recognize(self, engine: Recognizer, audio: Samples, language: str, *, thorough: bool) -> Transcript:
         try:
             async with asyncio.timeout(self.assistant.limits.recognition_s):
-                return await engine.recognize(audio, language=self.language, thorough=thorough)
+                return await engine.recognize(audio, language=language, thorough=thorough)
         except TimeoutError:
             raise RecognitionError("I could not hear that in time.", detail=f"{engine.name} timed out") from None

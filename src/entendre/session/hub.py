@@ -26,6 +26,7 @@ class RingRequest:
     name: str | None
     text: str
     device: str
+    language: str = ""
 
 
 class Hub:
@@ -141,7 +142,7 @@ class Hub:
         targets = self._at(request.device) or self._all()
         for conversation in targets:
             if request.id not in conversation.rings:
-                conversation.ring(request.id, request.kind, request.name, request.text)
+                conversation.ring(request.id, request.kind, request.name, request.text, request.language)
                 self.on_sounded(request.id, conversation.profile.device)
         return bool(targets)
 

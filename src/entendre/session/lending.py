@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from entendre.core.errors import EntendreError
+from entendre.core.tags import first_tag
 from entendre.ports.brands import AssistantProfile
 from entendre.session.api import DeviceProfile, ListenMode
 from entendre.session.assistant import Assistant
@@ -85,11 +86,11 @@ def as_wanted(profile: DeviceProfile, assistant: AssistantProfile | None, engine
     if assistant is None:
         return profile
     language = profile.language if profile.language_chosen else assistant.language or profile.language
-    if engines.voice_for(language) is None and engines.voice_for(profile.language) is not None:
+    if engines.voice_for(first_tag(language)) is None and engines.voice_for(profile.language) is not None:
         log.info("no voice speaks the assistant's language", extra={"device": profile.device})
         language = profile.language
     voice = profile.voice or assistant.voice
-    if voice is not None and voice == assistant.voice and engines.voice_named(voice, language) is None:
+    if voice is not None and voice == assistant.voice and engines.voice_named(voice, first_tag(language)) is None:
         log.info("the assistant's voice is not installed", extra={"device": profile.device})
     words = profile.wake_words
     if profile.mode is ListenMode.WAKE and not words and engines.wake_word is not None:

@@ -25,6 +25,8 @@ class Mouth:
     emit: Callable[[api.SessionEvent], Awaitable[None]]
     began: Callable[[], None]
     stream_s: Callable[[], float]
+    language: str = ""
+    """What is spoken in now; empty is the profile's own."""
     _playback: Playback | None = None
 
     @property
@@ -33,16 +35,16 @@ class Mouth:
         return self._playback is not None and not self._playback.ended
 
     def voice(self, language: str | None = None) -> Voice | None:
-        """What speaks a language, the profile's own if none is named; None where replies have no sound."""
+        """What speaks a language, the one spoken now if none is named; None where replies have no sound."""
         profile = self.profile
-        language = language or profile.language
+        language = language or self.language or profile.language
         return self.assistant.voice_for(language, profile.voice) if profile.replies_aloud else None
 
     def sound(self, text: str, prepared: Prepared | None = None, language: str | None = None) -> Sound:
         """A text as it is spoken here."""
         if prepared is not None:
             return Sound(text, prepared.rate_hz, prepared.chunks())
-        language = language or self.profile.language
+        language = language or self.language or self.profile.language
         voice = self.voice(language)
         if voice is None:
             return Sound(text, SILENT_RATE_HZ, None)
@@ -50,8 +52,8 @@ class Mouth:
         return Sound(text, voice.rate_hz, chunks)
 
     def phrase(self, key: str, **values: object) -> str:
-        """A reply of the conversation itself, in the profile's language."""
-        return self.assistant.planner.phrase(key, self.profile.language, **values)
+        """A reply of the conversation itself, in the language spoken now."""
+        return self.assistant.planner.phrase(key, self.language or self.profile.language, **values)
 
     async def play(
         self, sound: Sound, turn: str = "", *, expects_reply: bool = False, trace: Trace | None = None

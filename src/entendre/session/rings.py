@@ -20,6 +20,7 @@ class Ring:
     kind: str
     name: str | None
     text: str
+    language: str = ""
     sounded: int = 0
 
 
@@ -32,11 +33,11 @@ class Rings:
         self._next_at = 0.0
         self.news: list[tuple[str, Ring]] = []
 
-    def start(self, ring: str, kind: str, name: str | None, text: str) -> None:
+    def start(self, ring: str, kind: str, name: str | None, text: str, language: str = "") -> None:
         """Begin to ring; a known ring goes on as it is."""
         if ring in self._rings or len(self._rings) >= MAX_RINGS:
             return
-        self._rings[ring] = Ring(ring, kind, name, text)
+        self._rings[ring] = Ring(ring, kind, name, text, language)
         self.news.append(("started", self._rings[ring]))
         self._next_at = min(self._next_at, self._clock.monotonic())
 

@@ -136,10 +136,9 @@ class HouseholdRuntime:
         self.assistant.keeper.start(work, "note")
 
     def _ring(self, ring: Ring) -> None:
-        text = self.planner.phrase(
-            f"{ring.kind}_rings", ring.language or self.language, name=ring.name or "", time=ring.due.strftime("%H:%M")
-        )
-        if not self.hub.ring(RingRequest(ring.id, ring.kind, ring.name, text, ring.device)):
+        language, time = ring.language or self.language, ring.due.strftime("%H:%M")
+        text = self.planner.phrase(f"{ring.kind}_rings", language, name=ring.name or "", time=time)
+        if not self.hub.ring(RingRequest(ring.id, ring.kind, ring.name, text, ring.device, ring.language)):
             log.warning("nothing to ring on is connected", extra={"kind": ring.kind, "device": ring.device})
 
     def _show_timer(self, timer: TimerView, change: str) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from entendre.core.actions import Action
 from entendre.core.errors import EntendreError
 from entendre.core.plan import DeviceView, Mentioned, Plan
+from entendre.core.tags import tags_of
 from entendre.core.understanding import Understanding
 from entendre.ports.households import TurnRecord
 from entendre.session.api import Outcome, SessionEvent
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer
+from entendre.session.tongue import understand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ async def answer_text(
 ) -> Answer:
     """Understand and plan a sentence; `act` carries it out, once per `turn` however often it is asked.
 
-    `account`: of the person who asks, if it is known.
+    `language` may be a few, "hi,en": the one in which it makes most sense. `account`: of the person who asks.
     """
     world = assistant.household.world(device, Mentioned())
-    understanding = assistant.planner.understand(text, language, world)
+    language, understanding = understand_in(assistant.planner, text, tags_of(language) or (language,), world)
     plan = await assistant.planner.plan(understanding, world)
     if not act:
         return Answer(understanding, plan)

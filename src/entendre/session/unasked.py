@@ -86,7 +86,8 @@ class Unasked:
         return not self.rings.current() and self._announcements.due(self.mouth.assistant.clock.monotonic())
 
     async def _announce(self, announcement: Announcement) -> None:
-        await self.mouth.play(self.mouth.sound(announcement.text, language=announcement.language))
+        language = announcement.language or self.mouth.profile.language
+        await self.mouth.play(self.mouth.sound(announcement.text, language=language))
 
     async def _media_from_elsewhere(self, action: ControlMedia, committer: Committer) -> None:
         """Task root: nobody here waits for an answer."""
@@ -124,7 +125,7 @@ class Unasked:
         """The tone, and now and then what it is for; the microphone opens afterwards, for "stop"."""
         ringing = self.rings.sounding()
         spoken = " ".join(dict.fromkeys(ring.text for ring in ringing if ring.sounded % SPOKEN_EVERY == 0))
-        sound = self.mouth.sound(spoken)
+        sound = self.mouth.sound(spoken, language=ringing[0].language or self.mouth.profile.language)
         with_tone = Sound(spoken, sound.rate_hz, _after(ring_tone(sound.rate_hz), sound if spoken else None))
         self.rings.sounded()
         await self.mouth.play(with_tone, expects_reply=True)

@@ -61,7 +61,7 @@ class Planner:
         """The planner of a server's settings: built-in skills and those of the owner's folder."""
         folders = [settings.skills.folder] if settings.skills.folder else []
         weather = weather_settings(settings.skills)
-        return cls(load_skills(folders, {"weather": weather}), home, settings.server.language)
+        return cls(load_skills(folders, {"weather": weather}), home, settings.language)
 
     @property
     def languages(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from entendre.core.errors import InvalidInputError, ModelError
+from entendre.core.tags import base_tag, tags_of
 
 CHECKSUMS_FILE = "checksums.json"
 """Beside a model whose catalogue entry has no checksums: those of the first fetch."""
@@ -71,7 +72,11 @@ class Model:
 
     def speaks(self, language: str) -> bool:
         """Whether a language tag is covered, by its base language if need be."""
-        return EVERY in self.languages or language in self.languages or language.split("-")[0] in self.languages
+        return EVERY in self.languages or language in self.languages or base_tag(language) in self.languages
+
+    def speaks_all(self, languages: str) -> bool:
+        """Whether every tag of a text such as "hi,en" is covered."""
+        return all(self.speaks(tag) for tag in tags_of(languages))
 
 
 @dataclass(frozen=True, slots=True)

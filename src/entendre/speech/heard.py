@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
+from entendre.core.tags import first_tag
 from entendre.ports import Cancelled, RecognizerEngine, Transcript, Vad
 from entendre.speech.pool import TogetherEngine, one_by_one
 
@@ -31,7 +32,7 @@ class SpokenOnly:
         """What the engine heard, or empty text with the VAD's certainty that nobody spoke."""
         likeliest = self._speech(audio)
         if likeliest < SPEECH_PROBABILITY:
-            return Transcript("", language, confidence=0.0, no_speech=1.0 - likeliest)
+            return Transcript("", first_tag(language), confidence=0.0, no_speech=1.0 - likeliest)
         return self._engine.recognize(audio, language=language, hints=hints, thorough=thorough, cancelled=cancelled)
 
     def recognize_together(
@@ -40,7 +41,7 @@ class SpokenOnly:
         """As `recognize` for each; those in which nobody spoke cost nothing more."""
         likeliest = [self._speech(audio) for audio in audios]
         found: list[Transcript | None] = [
-            Transcript("", language, confidence=0.0, no_speech=1.0 - likely) for likely in likeliest
+            Transcript("", first_tag(language), confidence=0.0, no_speech=1.0 - likely) for likely in likeliest
         ]
         spoken = [index for index, likely in enumerate(likeliest) if likely >= SPEECH_PROBABILITY]
         wanted = [cancelled[index] for index in spoken]

@@ -15,6 +15,7 @@ import numpy as np
 from entendre.config import Settings
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ConfigurationError, InvalidInputError, MissingExtraError, ModelError
+from entendre.core.tags import base_tag, tags_of
 from entendre.ports import Recognizer, RecognizerEngine, Vad, Voice, VoiceEngine, WakeWord
 from entendre.speech.cache import CachedVoice, ReplyCache
 from entendre.speech.catalogue import Installed, catalogue, find_model, locate, require, verify
@@ -48,7 +49,7 @@ class Speech:
     def hears(self, language: str) -> bool:
         """Whether the recognizer knows a language."""
         known = self.recognizer.languages if self.recognizer else frozenset()
-        return "*" in known or language in known or language.split("-")[0] in known
+        return any("*" in known or tag in known or base_tag(tag) in known for tag in tags_of(language))
 
     def close(self) -> None:
         """Stop inference; what runs is told to stop."""
@@ -134,7 +135,7 @@ def chosen_name(setting: str, kind: str, language: str, models_dir: Path) -> str
         if model.kind != kind:
             raise ConfigurationError(f"{setting} is no {kind}; `entendre models list` names them.")
         return setting
-    fitting = [model for model in catalogue() if model.kind == kind and model.speaks(language)]
+    fitting = [model for model in catalogue() if model.kind == kind and model.speaks_all(language)]
     for model in fitting:
         if locate(model, models_dir):
             return model.name
@@ -165,7 +166,7 @@ def _voices(settings: Settings, folder: Path, pool: InferencePool, replies: Repl
         return (CachedVoice(remote, replies),)
     names = [model.name for model in catalogue() if model.kind == "voice" and locate(model, folder)]
     if settings.speech.voice != DEFAULT or not names:
-        preferred = chosen_name(settings.speech.voice, "voice", settings.server.language, folder)
+        preferred = chosen_name(settings.speech.voice, "voice", settings.language, folder)
         names = [preferred, *(name for name in names if name != preferred)]
     return tuple(CachedVoice(PooledVoice(load_voice(name, folder), pool), replies) for name in names)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ModelError, RecognitionError
+from entendre.core.tags import base_tag, tags_of
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
 from entendre.speech.pieces import pieces
 
@@ -52,9 +53,10 @@ class MoonshineRecognizer:
         self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False, cancelled: Cancelled
     ) -> Transcript:
         """Transcribe one utterance; `hints` and `thorough` change nothing here."""
-        if language not in ("en", "auto") and not language.startswith("en-"):
+        spoken = next((tag for tag in tags_of(language) if base_tag(tag) in ("en", "auto")), None)
+        if spoken is None:
             raise RecognitionError(f"The recognizer {self.name} does not know the language {language}.")
-        spoken = "en" if language == "auto" else language
+        spoken = "en" if spoken == "auto" else spoken
         quiet = len(audio) and int(np.abs(audio.astype(np.int32)).max()) < LOUDEST_OF_SILENCE
         if len(audio) < SHORTEST_SPEECH_S * HOUSE_RATE_HZ or quiet:
             return Transcript("", spoken, confidence=0.0, no_speech=1.0)

@@ -10,8 +10,10 @@ import aiohttp
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ConfigurationError, RecognitionError, SynthesisError
+from entendre.core.tags import base_tag, tags_of
 from entendre.ports import Transcript
 from entendre.speech.audio import wav_bytes
+from entendre.speech.tongues import spoken_tag
 
 CONNECT_TIMEOUT_S = 5.0
 STALL_TIMEOUT_S = 30.0
@@ -84,7 +86,7 @@ class OpenAIRecognizer:
         for attempt in range(ATTEMPTS):
             try:
                 text = await self._ask(sound, language, hints)
-                return Transcript(text, language, no_speech=0.0 if text else 1.0)
+                return Transcript(text, spoken_tag(text, language), no_speech=0.0 if text else 1.0)
             except (_Refused, aiohttp.ClientError, TimeoutError, ValueError) as error:
                 if not await _wait_or_give_up(attempt, error):
                     raise RecognitionError("The remote recognizer did not answer.", detail=str(error)) from error
@@ -95,8 +97,8 @@ class OpenAIRecognizer:
         form.add_field("file", sound, filename="utterance.wav", content_type="audio/wav")
         form.add_field("model", self._model)
         form.add_field("response_format", "json")
-        if language != "auto":
-            form.add_field("language", language.split("-")[0])
+        if language != "auto" and len(tags_of(language)) == 1:
+            form.add_field("language", base_tag(language))
         if hints:
             form.add_field("prompt", ", ".join(hints))
         async with self._server.post("/audio/transcriptions", form=form) as answer:

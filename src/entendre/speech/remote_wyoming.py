@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ConfigurationError, RecognitionError, SynthesisError
 from entendre.core.resample import PcmResampler
+from entendre.core.tags import base_tag, tags_of
 from entendre.ports import Transcript
+from entendre.speech.tongues import spoken_tag
 from entendre.wire import wyoming_events as events
 from entendre.wire.failure import ProtocolFailed
 from entendre.wire.wyoming import WyomingCodec, encode
@@ -89,10 +91,12 @@ class WyomingRecognizer:
             raise RecognitionError(
                 f"The recognizer at {self._host}:{self._port} did not answer.", detail=str(error)
             ) from error
-        return Transcript(text.strip(), heard_language or language, no_speech=0.0 if text.strip() else 1.0)
+        tag = spoken_tag(text, language, heard_language or "")
+        return Transcript(text.strip(), tag, no_speech=0.0 if text.strip() else 1.0)
 
     async def _ask(self, link: _Link, audio: Samples, language: str, hints: Sequence[str]) -> tuple[str, str | None]:
-        asked = None if language == "auto" else language.split("-")[0]
+        several = len(tags_of(language)) > 1
+        asked = None if language == "auto" or several else base_tag(language)
         await link.send(events.Transcribe(language=asked, transcript_terms=tuple(hints)))
         await link.send(events.AudioStart(rate=HOUSE_RATE_HZ, width=2, channels=1))
         for start in range(0, len(audio), CHUNK_SAMPLES):

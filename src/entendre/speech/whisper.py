@@ -19,11 +19,13 @@ import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ModelError, RecognitionError
+from entendre.core.tags import base_tag, tags_of
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
 from entendre.speech.invented import is_seldom_said, without_inventions, words_of
 from entendre.speech.logmel import FRAMES_PER_S, log_mel
 from entendre.speech.pieces import pieces
 from entendre.speech.pool import one_by_one
+from entendre.speech.tongues import choose
 from entendre.speech.whisper_tokens import WhisperTokens
 
 LEADING_SILENCE_S = 0.2
@@ -47,8 +49,8 @@ SELDOM_SAID_FLOOR = 0.35
 LOUDEST_OF_SILENCE = 48
 AUTO = "auto"
 _UNIT = re.compile(r"[^\W\d_\u2e80-\uffff]+['’]?\w*|[\u2e80-\uffff]|\d+")
-_ISO_OF_WHISPER = {"tl": "fil", "jw": "jv", "no": "nb"}
-_WHISPER_OF_ISO = {iso: own for own, iso in _ISO_OF_WHISPER.items()} | {"yue": "zh", "cmn": "zh"}
+_ISO = {"tl": "fil", "jw": "jv", "no": "nb", "yue": "zh", "cmn": "zh"}
+_WHISPER_OF_ISO = {"fil": "tl", "jv": "jw", "nb": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +78,31 @@ class WhisperRecognizer:
             raise ModelError(f"The model {name} could not be loaded.", detail=str(error)) from error
         self._english_only = not self._model.is_multilingual
         own = {"en"} if self._english_only else set(self._tokens.languages)
-        self.languages = frozenset(_ISO_OF_WHISPER.get(tag, tag) for tag in own)
+        self.languages = frozenset(_iso(tag) for tag in own)
 
     def recognize(
         self, audio: Samples, *, language: str, hints: Sequence[str] = (), thorough: bool = False, cancelled: Cancelled
     ) -> Transcript:
-        """Transcribe one utterance; `language` may be "auto". Empty text with a high `no_speech` if nobody spoke.
+        """Transcribe one utterance; `language` may be "auto", or a few tags to choose among.
+
+        Empty text with a high `no_speech` if nobody spoke.
 
         `hints` are not used: as a prompt they make a short window repeat itself (docs/models.md).
         """
+        tags = self._known(language)
         if _is_silent(audio):
-            return _nobody(language)
-        spoken = "" if language == AUTO else self._own_language(language)
+            return _nobody(tags[0] if tags else language)
+        tag, runner_up = tags[0] if len(tags) == 1 else "", ""
         found: list[_Decoded] = []
         for piece in pieces(audio, shortest_s=SHORTEST_PIECE_S, longest_s=LONGEST_PIECE_S):
             _stop_if(cancelled)
             encoded = self._encode(piece, thorough)
             _stop_if(cancelled)
-            spoken = spoken or self._detect(encoded)
-            found += self._decode(encoded, [piece], spoken)
+            if not tag:
+                [(tag, runner_up)] = self._detect(encoded, tags)
+            found += self._decode(encoded, [piece], [tag])
         _stop_if(cancelled)
-        return _joined(found, _ISO_OF_WHISPER.get(spoken, spoken) if language == AUTO else language)
+        return _joined(found, tag, runner_up)
 
     def recognize_together(
         self, audios: Sequence[Samples], *, language: str, cancelled: Sequence[Cancelled]
@@ -108,27 +114,30 @@ class WhisperRecognizer:
         """
         if self._english_only:
             return one_by_one(self, audios, language, cancelled)
-        spoken = self._own_language(language)
+        tags = self._known(language)
         found: list[Transcript | None] = [None] * len(audios)
         wanted = [index for index, unwanted in enumerate(cancelled) if not unwanted()]
         for index in list(wanted):
             if _is_silent(audios[index]):
-                found[index] = _nobody(language)
+                found[index] = _nobody(tags[0] if tags else language)
                 wanted.remove(index)
         if wanted:
             chosen = [audios[index] for index in wanted]
-            for index, decoded in zip(wanted, self._decode(self._encode_all(chosen), chosen, spoken), strict=True):
-                found[index] = _joined([decoded], language)
+            encoded = self._encode_all(chosen)
+            spoken = [(tags[0], "")] * len(chosen) if len(tags) == 1 else self._detect(encoded, tags)
+            decoded = self._decode(encoded, chosen, [tag for tag, _ in spoken])
+            for index, one, (tag, runner_up) in zip(wanted, decoded, spoken, strict=True):
+                found[index] = _joined([one], tag, runner_up)
         return found
 
-    def _own_language(self, language: str) -> str:
-        base = language.replace("_", "-").split("-")[0].lower()
-        tag = _WHISPER_OF_ISO.get(base, base)
-        if self._english_only and tag == "en":
-            return tag
-        if self._english_only or tag not in self._tokens.languages:
+    def _known(self, language: str) -> tuple[str, ...]:
+        """The tags of those asked for that the model knows; none for any of its own. Raises: RecognitionError."""
+        if language == AUTO:
+            return ("en",) if self._english_only else ()
+        known = tuple(tag for tag in tags_of(language) if _iso(base_tag(tag)) in self.languages)
+        if not known:
             raise RecognitionError(f"The recognizer {self.name} does not know the language {language}.")
-        return tag
+        return known
 
     def _encode(self, audio: Samples, thorough: bool) -> ctranslate2.StorageView:
         lead = np.zeros(int(LEADING_SILENCE_S * HOUSE_RATE_HZ), np.int16)
@@ -150,36 +159,47 @@ class WhisperRecognizer:
         stacked = np.stack([spectrum[:, :frames] for spectrum in spectra])
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(stacked)))
 
-    def _detect(self, encoded: ctranslate2.StorageView) -> str:
-        if self._english_only:
-            return "en"
-        best: str = self._model.detect_language(encoded)[0][0][0]
-        return best.strip("<|>")
+    def _detect(self, encoded: ctranslate2.StorageView, tags: Sequence[str]) -> list[tuple[str, str]]:
+        """The language of each utterance and one that is about as likely: of `tags`, or without any of all."""
+        found = []
+        for ranking in self._model.detect_language(encoded):
+            likely: dict[str, float] = {}
+            for token, probability in ranking:
+                base = _iso(token.strip("<|>"))
+                likely[base] = likely.get(base, 0.0) + probability
+            found.append(choose(likely, tags) if tags else (next(iter(likely)), ""))
+        return found
 
-    def _decode(self, encoded: ctranslate2.StorageView, audios: Sequence[Samples], language: str) -> list[_Decoded]:
-        prompt = self._prompt(language)
+    def _decode(
+        self, encoded: ctranslate2.StorageView, audios: Sequence[Samples], languages: Sequence[str]
+    ) -> list[_Decoded]:
+        prompts = [self._prompt(language) for language in languages]
         spoken_s = [len(audio) / HOUSE_RATE_HZ for audio in audios]
         results = self._model.generate(
             encoded,
-            [prompt] * len(audios),
+            prompts,
             beam_size=BEAMS,
             num_hypotheses=BEAMS,
-            max_length=min(448, len(prompt) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * max(spoken_s))),
+            max_length=min(448, len(prompts[0]) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * max(spoken_s))),
             return_scores=True,
             return_no_speech_prob=True,
         )
         decoded = []
-        for result, seconds in zip(results, spoken_s, strict=True):
+        for result, seconds, language in zip(results, spoken_s, languages, strict=True):
             spoken = [self._spoken_text(ids, seconds + LEADING_SILENCE_S) for ids in result.sequences_ids]
-            texts = [without_inventions(collapse_repeats(text), language) for text in spoken]
+            base = base_tag(language)
+            texts = [without_inventions(collapse_repeats(text), base) for text in spoken]
             others = other_readings(texts, result.scores)
-            seldom = is_seldom_said(texts[0], language)
+            seldom = is_seldom_said(texts[0], base)
             decoded.append(_Decoded(texts[0], result.scores[0], result.no_speech_prob, others, seldom))
         return decoded
 
     def _prompt(self, language: str) -> list[int]:
         own = self._tokens
-        return [own.start] if self._english_only else [own.start, own.languages[language], own.transcribe]
+        if self._english_only:
+            return [own.start]
+        base = _iso(base_tag(language))
+        return [own.start, own.languages[_WHISPER_OF_ISO.get(base, base)], own.transcribe]
 
     def _spoken_text(self, ids: Sequence[int], spoken_s: float) -> str:
         """The text of segments that start before the audio's real end."""
@@ -234,16 +254,21 @@ def _nobody(language: str) -> Transcript:
     return Transcript("", language, confidence=0.0, no_speech=1.0)
 
 
-def _joined(found: Sequence[_Decoded], language: str) -> Transcript:
+def _iso(tag: str) -> str:
+    """The base language that stands for one in Whisper's or another name."""
+    return _ISO.get(tag, tag)
+
+
+def _joined(found: Sequence[_Decoded], language: str, runner_up: str = "") -> Transcript:
     kept = [piece for piece in found if piece.text and _is_speech(piece)]
     no_speech = min(piece.no_speech for piece in found)
     if not kept:
         invented = max(math.exp(piece.log_probability) for piece in found)
-        return Transcript("", language, confidence=0.0, no_speech=max(no_speech, 1.0 - invented))
+        return Transcript("", language, confidence=0.0, no_speech=max(no_speech, 1.0 - invented), runner_up=runner_up)
     confidence = math.exp(sum(piece.log_probability for piece in kept) / len(kept))
     text = " ".join(piece.text for piece in kept)
     others = kept[0].others if len(found) == 1 else ()
-    return Transcript(text, language, confidence=confidence, no_speech=no_speech, alternatives=others)
+    return Transcript(text, language, confidence, no_speech, others, runner_up)
 
 
 def _is_speech(piece: _Decoded) -> bool:

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from aiohttp import hdrs, web
 
+from entendre.core.tags import first_tag
 from entendre.web.services import SERVICES
 
 CONTENT_POLICY = (
@@ -51,7 +52,11 @@ class Pages:
     async def settings(self, request: web.Request) -> web.Response:
         """What the page must know before it connects."""
         services = request.app[SERVICES]
-        body = {"requires_key": services.require_key, "language": services.language, "languages": self.languages}
+        body = {
+            "requires_key": services.require_key,
+            "language": first_tag(services.language),
+            "languages": self.languages,
+        }
         return web.json_response(body, headers=HEADERS, dumps=json.dumps)
 
     def _answer(self, request: web.Request, name: str) -> web.Response:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from entendre.core.tags import first_tag
 from entendre.ports import Voice
 from entendre.web.bodies import json_body, number, text_of
 from entendre.web.decoding import FILE_FORMATS, can_encode, encode_file, wav_header
@@ -78,7 +79,7 @@ def _order(request: web.Request, body: dict[str, Any]) -> Order:
 def _voice(request: web.Request, body: dict[str, Any]) -> tuple[str, Voice]:
     """The language and the voice. A voice of OpenAI's that is not installed means the usual one."""
     services = request.app[SERVICES]
-    language = text_of(body, "language", MAX_NAME_CHARS, services.language)
+    language = first_tag(text_of(body, "language", MAX_NAME_CHARS, services.language))
     wanted = body.get("voice")
     if isinstance(wanted, dict):
         wanted = text_of(wanted, "id", MAX_NAME_CHARS)

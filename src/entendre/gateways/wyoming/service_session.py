@@ -10,6 +10,7 @@ from entendre.core.audio import HOUSE_FORMAT, HOUSE_RATE_HZ, samples_of
 from entendre.core.errors import EntendreError, InvalidInputError
 from entendre.core.plan import Plan
 from entendre.core.resample import PcmResampler
+from entendre.core.tags import first_tag
 from entendre.core.understanding import Understanding
 from entendre.gateways.mono import to_mono_pcm16
 from entendre.gateways.wyoming.engines import ServedEngines, language_of, word_key
@@ -179,8 +180,8 @@ class ServiceSession:
 
     def _voice(self, wanted: wire.SynthesizeVoice | None) -> tuple[Voice, str]:
         wanted = wanted or wire.SynthesizeVoice()
-        voice = self._engines.voice(wanted.name, wanted.language or self._settings.language)
-        tag = wanted.language or self._settings.language
+        tag = wanted.language or first_tag(self._settings.language)
+        voice = self._engines.voice(wanted.name, tag)
         return voice, language_of(tag, voice.languages) or next(iter(sorted(voice.languages)), tag)
 
     async def _speak(self, speech: _StreamedSpeech, sentences: list[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from entendre.core.actions import Action
 from entendre.core.clock import Clock
 from entendre.core.errors import EntendreError
+from entendre.core.tags import first_tag
 from entendre.gateways.xiaozhi.downlink import AudioPacket, Downlink
 from entendre.gateways.xiaozhi.settings import FRAME_S, XiaozhiSettings
 from entendre.gateways.xiaozhi.talk import Channel
@@ -102,7 +103,7 @@ class BindingPrompt:
             await self._channel.send_text(wire.tts_stop(session))
 
     async def _speak(self, voice: Voice) -> None:
-        chunks = voice.synthesize(self._text, language=self._settings.language, speed=1.0)
+        chunks = voice.synthesize(self._text, language=first_tag(self._settings.language), speed=1.0)
         playback = Playback("bind", "", voice.rate_hz, self._settings.lead_packets * FRAME_S, self._clock)
         self._downlink.begin(voice.rate_hz)
         sound = Sound(self._text, voice.rate_hz, chunks)

@@ -14,6 +14,7 @@ from aiohttp import web
 from entendre.core.clock import Clock
 from entendre.core.device import Admission, Admitted, Refused, Unbound, hardware_of, opaque_of
 from entendre.core.quotas import quota_address
+from entendre.core.tags import first_tag
 from entendre.gateways.xiaozhi.binding import BindingPrompt, SayCode
 from entendre.gateways.xiaozhi.connection import Connection, Partner
 from entendre.gateways.xiaozhi.opus import require_opus
@@ -196,8 +197,8 @@ class XiaozhiGateway:
                 session=session,
                 clock=self._clock,
                 code=admission.code,
-                text=around.say_code(admission.code, settings.language),
-                voice=around.voice_for(settings.language),
+                text=around.say_code(admission.code, first_tag(settings.language)),
+                voice=around.voice_for(first_tag(settings.language)),
             )
         return Talk(
             channel,

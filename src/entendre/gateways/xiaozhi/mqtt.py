@@ -12,6 +12,7 @@ from typing import cast
 from entendre.core.clock import Clock
 from entendre.core.device import Admitted, DeviceRecord, Refusal
 from entendre.core.errors import OverloadedError
+from entendre.core.tags import joined_tags
 from entendre.gateways.mqtt.router import Client, Credentials, Identity, Message
 from entendre.gateways.xiaozhi.asleep import Asleep
 from entendre.gateways.xiaozhi.connection import SAID
@@ -204,7 +205,7 @@ class MqttDevice:
         """What its owner calls it now, and where it stands."""
         self.admitted = replace(self.admitted, record=record)
         profile = profile_of(self.admitted, self.service.settings)
-        self._asleep.known_as(record.name, room=profile.room, language=profile.language)
+        self._asleep.known_as(record.name, room=profile.room, language=joined_tags(profile.languages))
 
     def ended(self, channel: AudioChannel) -> None:
         """A channel is closed."""

@@ -19,7 +19,8 @@ from entendre.web.api.patches import after, given, person_of
 from entendre.web.api.services import needed
 
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
-Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+_TAG = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
+Language = Annotated[str, Meta(pattern=rf"^{_TAG}(,{_TAG}){{0,2}}$")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64)]
 Days = Annotated[float, Meta(ge=0, le=3_660)]
