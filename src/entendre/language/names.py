@@ -51,6 +51,7 @@ class NameWords:
         self.generic = _generic_stems(pack, tokenizer)
         self.kinds = _kind_phrases(pack, tokenizer)
         self.too_plain = self.generic | _plain_stems(pack, tokenizer) | frozenset(self.numerals.values())
+        self.room_leads = frozenset(pack.names.get("room_lead", ()))
         self.aliases = _aliases(pack, tokenizer)
         self.longest = MAX_NAME_WORDS * pack.words.tokens_a_word
         self.cut_freely = pack.words.tokens_a_word == 1
@@ -100,11 +101,16 @@ class NameIndex:
         """A scene's or list's names, with and without the word for what it is."""
         for words in self._spoken(thing.names):
             self._add(kind, words, thing.id, 0.0)
-            if words[-1] not in nouns:
+            if words[-1] not in nouns and words[0] not in nouns:
                 for noun in nouns:
                     self._add(kind, (*words, noun), thing.id, 0.0)
+                    if self._pack.names.get("nouns_lead"):
+                        self._add(kind, (noun, *words), thing.id, 0.0)
             elif len(words) > 1:
-                self._add(kind, words[:-1], thing.id, 0.0)
+                rest = words[:-1] if words[-1] in nouns else words[1:]
+                while len(rest) > 1 and rest[0] in self._words.articles:
+                    rest = rest[1:]
+                self._add(kind, rest, thing.id, 0.0)
 
     def _add_appliances(self, home: HomeSnapshot, rooms: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
         own_rooms = frozenset(words for spoken in rooms.values() for words in spoken)
@@ -123,11 +129,12 @@ class NameIndex:
             return
         parts = [words[start:] for start in range(1, len(words))]
         parts += [words[:end] for end in range(2, len(words))]
+        parts += [(words[-1], *words[:-1])] if len(words) > 2 else []
+        leads = self._words.room_leads
         for part in parts:
-            if part not in rooms and any(self._form(word) not in self._words.generic for word in part):
+            says_more = any(self._form(word) not in self._words.generic for word in part)
+            if part not in rooms and says_more and part[0] not in leads and part[-1] not in leads:
                 self._add("appliance", part, appliance, SHORTENED_COST)
-        if len(words) > 2:
-            self._add("appliance", (words[-1], *words[:-1]), appliance, SHORTENED_COST)
         plain = self._form(words[0]) in self._words.too_plain
         if len(words) == 2 and not plain and all(words[0] != it[0] for it in rooms):
             self._add("appliance", words[:1], appliance, FIRST_WORD_COST)

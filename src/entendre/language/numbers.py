@@ -10,6 +10,8 @@ from entendre.language.phrases import Phrases, phrase_set
 from entendre.language.wholes import TENS_FROM, WholeGrammar
 
 Number = int | float
+MILLION = 1_000_000
+"""From here on "and a half" is half of the last multiplier: "two million and a half" is 2,500,000."""
 Found = list[tuple[int, Number]]
 """Readings that begin at one place: where each ends, and its value; longest first."""
 
@@ -108,7 +110,7 @@ class NumberGrammar:
             end, value = base[0].end, tidy(base[0].value)
             for tail_end, part in self._tails.at(words, end):
                 if isinstance(value, int):
-                    found += self._times(words, tail_end, value + part)
+                    found += self._times(words, tail_end, value + part * (base[0].unit if value >= MILLION else 1))
             point = self._point.longest(words, end)
             if point is not None:
                 decimals_end, decimals = self._decimals(words, point[0])

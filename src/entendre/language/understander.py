@@ -154,16 +154,18 @@ class Understander:
 
     def _choose(self, tokens: Tokens, world: World, search: Search) -> Meaning | None:
         meaning = self._best(search, tokens, world, exact=True)
-        if meaning is not None and meaning.cost <= CLEAR_COST:
+        unfinished = self._never_ends.ends(tokens.words)
+        if meaning is not None and meaning.cost <= CLEAR_COST and (meaning.ends_used or not unfinished):
             return meaning
         light = self.pack.words.light
         if all(word in light for word in tokens.words):
             return None if meaning is None or meaning.command.confidence < LEAST_CONFIDENCE else meaning
         values = self._values(tokens.words, world, near=True)
         repaired = self._best(self._search(tokens.words, values, near=True), tokens, world, exact=False)
-        candidates = [found for found in (meaning, repaired) if found is not None]
+        candidates = [
+            found for found in (meaning, repaired) if found is not None and (found.ends_used or not unfinished)
+        ]
         best = min(candidates, key=lambda found: found.cost, default=None)
-        unfinished = self._never_ends.ends(tokens.words)
         if best is not None and best.command.confidence >= (1 - CLEAR_COST if unfinished else LEAST_CONFIDENCE):
             return best
         return self._detached(tokens, world)

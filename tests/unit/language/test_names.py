@@ -89,3 +89,26 @@ def test_the_beginning_of_a_name_waits_for_its_end():
     assert INDEX.begins(("fish",), "appliance")
     assert not INDEX.begins(("fish", "tank", "pump"), "appliance")
     assert not INDEX.begins(("sofa",), "appliance")
+
+
+def test_a_part_of_a_name_does_not_begin_or_end_in_a_word_that_leads_to_a_room():
+    home = HomeSnapshot(
+        rooms=(Room("den", _names("Den")),),
+        appliances=(Appliance("lamp", "light", _names("Reading lamp in the den"), room="den"),),
+    )
+    index = NameIndex(home, NameWords(PACK, TOKENIZER))
+    assert index.at(TOKENIZER.words("reading lamp"), 0)
+    assert not [hit for hit in index.at(TOKENIZER.words("reading lamp in"), 0) if hit.end == 3]
+    assert not index.at(TOKENIZER.words("in the den"), 0)
+
+
+def test_the_word_for_a_list_may_come_first():
+    pack = load_pack("ms")
+    tokenizer = Tokenizer(pack.words)
+    home = HomeSnapshot(lists=(ItemList("food", {"ms": ("senarai belanja",)}), ItemList("work", {"ms": ("kerja",)})))
+    index = NameIndex(home, NameWords(pack, tokenizer))
+    for text, identifier in (("belanja", "food"), ("senarai belanja", "food"), ("senarai kerja", "work")):
+        words = tokenizer.words(text)
+        assert [hit.ids for hit in index.at(words, 0) if hit.kind == "list" and hit.end == len(words)] == [
+            (identifier,)
+        ]

@@ -86,8 +86,8 @@ def _goes_by(request: Request, known: ItemList, name: str) -> bool:
 
 def _label(request: Request, name: str) -> str:
     """A list's name as said in a sentence: with the word for a list, once."""
-    noun = request.say("list_noun")
-    return name if name.casefold().endswith(noun.casefold()) else request.say("list_label", name=name)
+    noun, folded = request.say("list_noun").casefold(), name.casefold()
+    return name if folded.startswith(noun) or folded.endswith(noun) else request.say("list_label", name=name)
 
 
 def _add(request: Request, chosen: _Chosen) -> Plan:
