@@ -262,11 +262,27 @@ def _merged(plans: Sequence[Plan]) -> Plan:
     asking = next((plan for plan in reversed(plans) if plan.expects_reply), None)
     return Plan(
         " ".join(replies),
-        tuple(action for plan in plans for action in plan.actions),
+        _each_once([action for plan in plans for action in plan.actions]),
         expects_reply=asking is not None,
         refusal=all(plan.refusal for plan in plans),
         question=asking.question if asking else None,
     )
+
+
+def _each_once(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """Actions without those that a later command says again ("it's cold, turn up the heating")."""
+    last = {_change(action): action for action in actions}
+    return tuple(action for action in actions if _change(action) is None or last[_change(action)] is action)
+
+
+def _change(action: Action) -> tuple[object, ...] | None:
+    """What an action changes of an appliance, and in which direction; None for actions of other kinds."""
+    match action:
+        case AdjustTrait():
+            return action.appliance, action.trait, action.delta > 0
+        case SetTrait():
+            return action.appliance, action.trait, action.value
+    return None
 
 
 def _appliances(actions: Sequence[Action]) -> tuple[str, ...]:

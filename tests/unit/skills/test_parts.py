@@ -90,10 +90,24 @@ def test_units_of_different_things_do_not_convert(source: str, target: str) -> N
     assert convert(Fraction(1), source, target) is None
 
 
+LOCAL_UNITS = {"cun", "chi", "zhang", "li", "jin", "liang", "mu", "wah", "square_wah", "ngan", "rai", "baht_of_gold"}
+"""Units of some markets, which only their languages say."""
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "target", "expected"),
+    [(3, "jin", "gram", 1500), (1, "jin", "liang", 10), (2, "li", "kilometer", 1), (1, "rai", "square_meter", 1600)],
+)
+def test_market_units_convert(value: int, source: str, target: str, expected: int) -> None:
+    converted = convert(Fraction(value), source, target)
+    assert converted is not None
+    assert converted[0] == expected
+
+
 def test_every_unit_that_english_can_say_converts_and_has_a_name() -> None:
     spoken = yaml.safe_load((BUILT_IN / "calculator" / "en.yaml").read_text("utf-8"))["terms"]["unit"]
     pack = yaml.safe_load((BUILT_IN.parent / "markets" / "languages" / "en" / "names.yaml").read_text("utf-8"))
-    assert set(spoken) == UNITS == set(pack["units"])
+    assert set(spoken) == set(pack["units"]) == UNITS - LOCAL_UNITS
 
 
 @pytest.mark.parametrize(

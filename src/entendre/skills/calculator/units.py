@@ -1,6 +1,7 @@
 """Units of measurement: what each measures, and how many base units it is. Customary units are those of the US.
 
-Source: NIST Special Publication 811, appendix B; exact where the definition is.
+Source: NIST Special Publication 811, appendix B; exact where the definition is. Chinese market units are those of the
+decree of 1959 (a liang is a tenth of a jin), Thai ones those of the Weights and Measures Act of 1923.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ _DECIMAL = {
         "foot": "0.3048",
         "yard": "0.9144",
         "mile": "1609.344",
+        "cun": "0.0333333333333333333333",
+        "chi": "0.3333333333333333333333",
+        "zhang": "3.333333333333333333333",
+        "li": "500",
+        "wah": "2",
     },
     "mass": {
         "milligram": "0.001",
@@ -26,6 +32,9 @@ _DECIMAL = {
         "ounce": "28.349523125",
         "pound": "453.59237",
         "stone": "6350.29318",
+        "liang": "50",
+        "jin": "500",
+        "baht_of_gold": "15.244",
     },
     "volume": {
         "milliliter": "0.001",
@@ -67,6 +76,10 @@ _DECIMAL = {
         "hectare": "10000",
         "square_kilometer": "1000000",
         "square_mile": "2589988.110336",
+        "mu": "666.6666666666666666667",
+        "square_wah": "4",
+        "ngan": "400",
+        "rai": "1600",
     },
     "energy": {"joule": "1", "calorie": "4184", "kilowatt_hour": "3600000"},
     "angle": {"degree": "1", "radian": "57.29577951308232"},
