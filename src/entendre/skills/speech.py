@@ -119,5 +119,6 @@ def _document(path: Path) -> dict[str, Any]:
     for name, body in lists.items():
         if isinstance(body, dict) and "names_of" in body:
             table = read_yaml(path.parent / str(body["names_of"]))
-            lists[name] = {"values": [str(one) for names in table.values() for one in names]}
+            forms = (form for names in table.values() for one in names for form in str(one).split("|"))
+            lists[name] = {"values": list(forms)}
     return document

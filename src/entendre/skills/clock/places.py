@@ -56,7 +56,17 @@ def _places(language: str) -> dict[str, Place]:
     if not path.is_file():
         path = _FOLDER / "en.yaml"
     zones = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    return {_folded(name): Place(name, zone) for zone, names in zones.items() for name in names}
+    return {
+        _folded(form): Place(forms[0], zone)
+        for zone, names in zones.items()
+        for forms in map(forms_of, names)
+        for form in forms
+    }
+
+
+def forms_of(name: str) -> list[str]:
+    """A name and its forms in other cases, which stand after bars; the first is the one to say."""
+    return name.split("|")
 
 
 def _folded(name: str) -> str:
