@@ -236,8 +236,7 @@ def _recognizer_engine(installed: Installed, workers: int) -> RecognizerEngine:
     if installed.model.engine == "whisper":
         from entendre.speech.whisper import WhisperRecognizer
 
-        model = installed.model
-        return WhisperRecognizer(model.name, installed.files, workers=workers, scripts=model.scripts)
+        return WhisperRecognizer(installed.model.name, installed.files, workers=workers)
     from entendre.speech.moonshine import MoonshineRecognizer
 
     return MoonshineRecognizer(installed.model.name, installed.files)

@@ -156,6 +156,13 @@ def test_unknown_places_have_none() -> None:
     assert find_place("hogwarts", "en") is None
 
 
+@pytest.mark.parametrize("asked", ["Москва", "москве", "Уфе", "владивостоке"])
+def test_a_place_in_any_case_is_said_by_its_name(asked: str) -> None:
+    place = find_place(asked, "ru")
+    assert place is not None
+    assert place.name in {"Москва", "Уфа", "Владивосток"}
+
+
 def test_every_place_has_one_zone_that_exists() -> None:
     for file in (BUILT_IN / "clock" / "places").glob("*.yaml"):
         table = yaml.safe_load(file.read_text("utf-8"))
