@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -188,3 +189,16 @@ def test_one_of_several_languages_is_chosen(engine: RecognizerEngine, speech_dat
 def test_one_of_several_languages_that_is_known_is_enough(engine: RecognizerEngine, speech_data: Path) -> None:
     audio = said(speech_data, "turn")
     assert engine.recognize(audio, language="xx,en-IN", cancelled=lambda: False).language == "en-IN"
+
+
+@pytest.mark.parametrize(("language", "letters"), [("hi", r"[\u0600-\u06ff\u0b80-\u0bff]"), ("zh", "[設開廚燈點樣]")])
+def test_texts_come_in_the_letters_of_their_language(
+    engine: RecognizerEngine, speech_data: Path, language: str, letters: str
+) -> None:
+    if engine.languages == {"en"}:
+        pytest.skip("knows one language")
+    clips = [clip for clip in recordings(speech_data, f"commands/{language}") if clip.kind == "command"][:10]
+    for clip in clips:
+        text = engine.recognize(clip.samples(), language=language, cancelled=lambda: False).text
+        assert text
+        assert not re.search(letters, text)

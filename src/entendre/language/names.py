@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from entendre.core.home import HomeSnapshot, ItemList, Names, Scene
 from entendre.language.pack import LanguagePack
+from entendre.language.skeletons import latin
 from entendre.language.sounds import SoundIndex
 from entendre.language.tokens import Tokenizer
 
@@ -153,6 +154,7 @@ class NameIndex:
         tags = dict.fromkeys((language, language.split("-")[0], "", *names))
         chosen: list[str] = [name for tag in tags for name in names.get(tag, ())]
         spoken = [self._tokenizer.words(name)[: self._words.longest] for name in chosen]
+        spoken += [self._tokenizer.words(latin(name))[: self._words.longest] for name in chosen if not name.isascii()]
         spoken += [words[1:] for words in spoken if len(words) > 1 and words[0] in self._words.articles]
         return list(dict.fromkeys(words for words in spoken if words))
 

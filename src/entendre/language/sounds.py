@@ -10,9 +10,12 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 
 from entendre.language.pack import WordData
+from entendre.language.skeletons import skeleton
 
 MIN_SPELLING_LENGTH = 5
 LONG_WORD = 9
+OTHER_SCRIPT_COST = 0.08
+"""Of a name's word that a recognizer wrote in its own language's script."""
 MAX_CACHED_WORDS = 4096
 MAX_CACHED_OF_NAMES = 512
 """Of one home's names: there may be thousands of homes, and 4096 words take half a megabyte."""
@@ -31,12 +34,16 @@ class SoundIndex:
         """The same language's index of another vocabulary; cheap."""
         other = copy(self)
         other._learn(vocabulary, MAX_CACHED_OF_NAMES)
+        for word in sorted(other._vocabulary):
+            if skeleton(word):
+                other._by_skeleton.setdefault(skeleton(word), []).append(word)
         return other
 
     def _learn(self, vocabulary: Iterable[str], cached: int = MAX_CACHED_WORDS) -> None:
         self._vocabulary = frozenset(vocabulary)
         self._by_key: dict[str, list[str]] = {}
         self._by_first: dict[str, list[str]] = {}
+        self._by_skeleton: dict[str, list[str]] = {}
         for word in sorted(self._vocabulary):
             if len(word) > 2 and not word.isdigit():
                 self._by_key.setdefault(self.key(word), []).append(word)
@@ -70,6 +77,9 @@ class SoundIndex:
             for meant in self._by_first.get(word[:1], ()):
                 if _close(word, meant):
                     found.setdefault(meant, self._data.spelling_cost)
+            for meant in self._by_skeleton.get(skeleton(word), ()):
+                if word.isascii() != meant.isascii():
+                    found.setdefault(meant, OTHER_SCRIPT_COST)
         return tuple(found.items())
 
 

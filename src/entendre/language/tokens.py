@@ -9,6 +9,11 @@ from functools import lru_cache
 
 from entendre.language.pack import WordData
 
+LETTER = r"[^\W\d_]"
+"""What a token pattern calls a letter."""
+MARKS = "\u0300-\u036f\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c\u200d"
+"""Vowel signs and accents, which `re` does not count as letters and which no word ends before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -56,7 +61,7 @@ class Tokenizer:
     def __init__(self, data: WordData) -> None:
         self._replacements = [(re.compile(old, re.IGNORECASE), new) for old, new in data.replacements]
         self._case = str.maketrans(dict(data.case))
-        self._pattern = re.compile(data.token_pattern)
+        self._pattern = re.compile(data.token_pattern.replace(LETTER, f"(?:{LETTER}|[{MARKS}])"))
         self._contractions = {word: tuple(long.split()) for word, long in data.contractions.items()}
         self._possessive = [re.compile(ending) for ending in data.possessive]
         self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]

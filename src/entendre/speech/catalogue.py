@@ -53,7 +53,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of the catalogue. `module` names the package that holds both model and engine, if there is one."""
+    """One entry of the catalogue. `module` names the package that holds both model and engine, if there is one.
+
+    `scripts`: what it writes languages in that it can't write in their own letters, by language.
+    """
 
     name: str
     kind: str
@@ -64,6 +67,7 @@ class Model:
     files: tuple[ModelFile, ...]
     sources: tuple[Source, ...]
     module: str = ""
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:

@@ -236,7 +236,8 @@ def _recognizer_engine(installed: Installed, workers: int) -> RecognizerEngine:
     if installed.model.engine == "whisper":
         from entendre.speech.whisper import WhisperRecognizer
 
-        return WhisperRecognizer(installed.model.name, installed.files, workers=workers)
+        model = installed.model
+        return WhisperRecognizer(model.name, installed.files, workers=workers, scripts=model.scripts)
     from entendre.speech.moonshine import MoonshineRecognizer
 
     return MoonshineRecognizer(installed.model.name, installed.files)

@@ -20,7 +20,9 @@ import numpy as np
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ModelError, RecognitionError
 from entendre.core.tags import base_tag, tags_of
+from entendre.language.scripts import written_in
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
+from entendre.speech.chinese import simplified, writes_simplified
 from entendre.speech.invented import is_seldom_said, without_inventions, words_of
 from entendre.speech.logmel import FRAMES_PER_S, log_mel
 from entendre.speech.pieces import pieces
@@ -48,6 +50,8 @@ SELDOM_SAID_FLOOR = 0.35
 """The same for texts that are more often invented than said."""
 LOUDEST_OF_SILENCE = 48
 AUTO = "auto"
+_USUAL_SYMBOLS = -1
+"""Stands for the symbols that a model's own configuration keeps out of texts."""
 _UNIT = re.compile(r"[^\W\d_\u2e80-\uffff]+['’]?\w*|[\u2e80-\uffff]|\d+")
 _ISO = {"tl": "fil", "jw": "jv", "no": "nb", "yue": "zh", "cmn": "zh"}
 _WHISPER_OF_ISO = {"fil": "tl", "jv": "jw", "nb": "no"}
@@ -65,10 +69,12 @@ class _Decoded:
 class WhisperRecognizer:
     """A multilingual or English-only Whisper. One inference runs on one thread; `workers` may run at once."""
 
-    def __init__(self, name: str, files: Mapping[str, Path], *, workers: int = 2) -> None:
+    def __init__(
+        self, name: str, files: Mapping[str, Path], *, workers: int = 2, scripts: Mapping[str, str] | None = None
+    ) -> None:
         """Load from `model.bin` (or its parts in order), `config.json` and `vocabulary.*`.
 
-        Raises: ModelError.
+        `scripts`: what this model writes languages in that it can't write in their own letters. Raises: ModelError.
         """
         self.name = name
         try:
@@ -76,6 +82,8 @@ class WhisperRecognizer:
             self._model = _load_model(files, workers)
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(f"The model {name} could not be loaded.", detail=str(error)) from error
+        self._scripts = scripts or {}
+        self._outside: dict[frozenset[str], list[int]] = {}
         self._english_only = not self._model.is_multilingual
         own = {"en"} if self._english_only else set(self._tokens.languages)
         self.languages = frozenset(_iso(tag) for tag in own)
@@ -183,16 +191,27 @@ class WhisperRecognizer:
             max_length=min(448, len(prompts[0]) + SPARE_TOKENS + math.ceil(TOKENS_PER_S * max(spoken_s))),
             return_scores=True,
             return_no_speech_prob=True,
+            suppress_tokens=[_USUAL_SYMBOLS, *self._other_scripts(languages)],
         )
         decoded = []
         for result, seconds, language in zip(results, spoken_s, languages, strict=True):
             spoken = [self._spoken_text(ids, seconds + LEADING_SILENCE_S) for ids in result.sequences_ids]
             base = base_tag(language)
+            if writes_simplified(language):
+                spoken = [simplified(text) for text in spoken]
             texts = [without_inventions(collapse_repeats(text), base) for text in spoken]
             others = other_readings(texts, result.scores)
             seldom = is_seldom_said(texts[0], base)
             decoded.append(_Decoded(texts[0], result.scores[0], result.no_speech_prob, others, seldom))
         return decoded
+
+    def _other_scripts(self, languages: Sequence[str]) -> list[int]:
+        """Tokens of scripts that none of these languages is written in."""
+        scripts = frozenset(self._scripts.get(base_tag(tag)) or written_in(tag) for tag in languages)
+        found = self._outside.get(scripts)
+        if found is None:
+            found = self._outside[scripts] = self._tokens.of_other_scripts(scripts)
+        return found
 
     def _prompt(self, language: str) -> list[int]:
         own = self._tokens

@@ -112,3 +112,31 @@ def test_the_word_for_a_list_may_come_first():
         assert [hit.ids for hit in index.at(words, 0) if hit.kind == "list" and hit.end == len(words)] == [
             (identifier,)
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "heard"),
+    [
+        ("Кухня", "kuhnya"),
+        ("厨房", "chufang"),
+        ("厨房", "chu fang"),
+        ("Гостиная", "gostinaya"),
+        ("Kitchen", "किचन"),
+        ("Kitchen", "кичен"),
+        ("Bedroom Light", "बेडरूम लाइट"),
+        ("Kitchen", "kitchen"),
+        ("Кухня", "кухня"),
+    ],
+)
+def test_names_are_found_in_the_script_that_they_were_heard_in(name, heard):
+    home = HomeSnapshot(rooms=(Room("it", {"xx": (name,)}), Room("other", _names("Bathroom"))))
+    index = NameIndex(home, NameWords(PACK, TOKENIZER))
+    words = TOKENIZER.words(heard)
+    hits = [*index.at(words, 0), *index.near(words, 0, 0.3)]
+    assert {identifier for hit in hits if hit.end == len(words) for identifier in hit.ids} == {"it"}
+
+
+def test_a_name_of_another_language_counts_beside_those_of_the_own():
+    home = HomeSnapshot(rooms=(Room("it", {"en": ("Kitchen",), "es": ("cocina",)}),))
+    index = NameIndex(home, NameWords(PACK, TOKENIZER))
+    assert [hit.ids for hit in index.at(TOKENIZER.words("cocina"), 0)] == [("it",)]
