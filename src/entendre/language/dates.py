@@ -57,6 +57,7 @@ class DateGrammar:
         self._lead = phrase_set(days.get("lead", ()), words_of)
         self._joiners = phrase_set(days.get("joiners", ()), words_of)
         self._ranges = phrase_set(days.get("ranges", ()), words_of)
+        self._day_tail = phrase_set(days.get("tail", ()), words_of)
         halves = {say: part["half"] for part in data["parts"].values() for say in part["say"]}
         self._ending = Phrases({say: halves[part] for say, part in days.get("ending", {}).items()}, words_of)
         self._ending_plural = Phrases(
@@ -161,6 +162,7 @@ class DateGrammar:
                 found.append((position, Days(ordered)))
             joiner = self._joiners.longest(words, position)
             position = joiner[0] if joiner else position
+        found += [(tail[0], each) for end, each in found if (tail := self._day_tail.longest(words, end)) is not None]
         return sorted(found, key=lambda reading: -reading[0])
 
     def _half_before(self, words: Sequence[str], end: int) -> str | None:

@@ -28,7 +28,7 @@ class NumberGrammar:
     def __init__(self, data: NumberData, words_of: Callable[[str], tuple[str, ...]]) -> None:
         self._data = data
         group, mark = re.escape(data.group_mark), re.escape(data.decimal_mark)
-        self._grouped = re.compile(rf"\d{{1,3}}({group}\d{{3}})+({mark}\d+)?$")
+        self._grouped = re.compile(rf"\d{{1,3}}({group}\d{{2,3}})*{group}\d{{3}}({mark}\d+)?$")
         self._plain = re.compile(rf"\d+({mark}\d+)?$")
         self._phrases = Phrases(data.phrases, words_of)
         self._tails = Phrases(data.fraction_tails, words_of)

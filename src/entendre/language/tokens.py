@@ -70,12 +70,12 @@ class Tokenizer:
 
     def tokenize(self, text: str) -> Tokens:
         """The words of a sentence."""
-        text = _plain(text).translate(self._case)
+        text = _plain(text)
         for old, new in self._replacements:
             text = old.sub(new, text)
         tokens: list[Token] = []
         for match in self._pattern.finditer(text):
-            for word in self._normal(match.group().casefold()):
+            for word in self._normal(match.group().translate(self._case).casefold()):
                 tokens.append(Token(word, match.start(), match.end()))
         return Tokens(text, tuple(tokens), tuple(token.word for token in tokens))
 

@@ -1,0 +1,13 @@
+"""How text becomes words."""
+
+from __future__ import annotations
+
+from entendre.language.pack import WordData
+from entendre.language.tokens import Tokenizer
+
+
+def test_characters_are_taken_for_others_in_words_and_not_in_what_was_said() -> None:
+    tokenizer = Tokenizer(WordData(token_pattern="[\u0900-\u097f]+", case={"\u093c": ""}))
+    tokens = tokenizer.tokenize("\u092a\u094d\u092f\u093e\u091c\u093c")
+    assert tokens.words == ("\u092a\u094d\u092f\u093e\u091c",)
+    assert tokens.between(0, 1) == "\u092a\u094d\u092f\u093e\u091c\u093c"
