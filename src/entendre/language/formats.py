@@ -13,6 +13,7 @@ from entendre.language.say import (
     say_datetime,
     say_days,
     say_duration,
+    say_form,
     say_list,
     say_number,
     say_ordinal,
@@ -32,8 +33,11 @@ _OF_VALUE: Mapping[str, Callable[[LanguagePack, Any], str]] = {
     "list": say_list,
 }
 
-CASE_OF = "duration_"
-"""What the tables of durations in a grammatical case begin with: `duration_genitive`."""
+CASES: Mapping[str, tuple[str, Callable[[LanguagePack, Any, str], str]]] = {
+    "duration": ("duration_", say_duration),
+    "time": ("clock_", say_time),
+}
+"""What the tables of values in a grammatical case begin with: `duration_genitive`, `clock_at`."""
 _JUNE = 6
 
 
@@ -44,9 +48,14 @@ def formatters(pack: LanguagePack, today: date) -> dict[str, Formatter]:
         return lambda value: say(pack, value)
 
     found = {name: bound(say) for name, say in _OF_VALUE.items()}
-    cases = [key.partition("_")[2] for key in pack.say if key.startswith(CASE_OF)]
-    for case in cases:
-        found[f"duration({case})"] = lambda value, case=case: say_duration(pack, value, case)  # type: ignore[misc]
+
+    def in_case(say: Callable[[LanguagePack, Any, str], str], case: str) -> Formatter:
+        return lambda value: say(pack, value, case)
+
+    for name, (beginning, say) in CASES.items():
+        cases = [key.removeprefix(beginning) for key in pack.say if key.startswith(beginning)]
+        found |= {f"{name}({case})": in_case(say, case) for case in cases}
+    found |= {f"form({form})": in_case(say_form, form) for form in pack.say.get("forms", ())}
     found["date"] = lambda value: say_date(pack, value, today)
     found["full_date"] = lambda value: say_date(pack, value, _far_day(date.fromisoformat(str(value))))
     found["datetime"] = lambda value: say_datetime(pack, value, today)

@@ -171,6 +171,8 @@ class NumberGrammar:
                 position = mark[0]
                 unit = mark[1] if mark[1] in ("C", "F") else unit
                 found.append((position, convert_temperature(value, unit, home_unit)))
+                for tail_end, part in self._tails.at(words, position) if isinstance(value, int) else ():
+                    found.append((tail_end, convert_temperature(value + part, unit, home_unit)))
             found.append((end, value))
         return sorted(found, key=lambda reading: -reading[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Phrases = tuple[str, ...]
@@ -17,6 +17,7 @@ class WordData:
     joined_by_space: bool = True
     tokens_a_word: int = 1
     case: Mapping[str, str] = field(default_factory=dict)
+    folded: Mapping[str, str] = field(default_factory=dict)
     replacements: tuple[tuple[str, str], ...] = ()
     contractions: Mapping[str, str] = field(default_factory=dict)
     fillers: Phrases = ()
@@ -116,13 +117,36 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
         words[key] = frozenset(words.get(key, ()))
     return LanguagePack(
         language=language,
-        words=WordData(**words),
+        words=_folded(WordData(**words)),
         numbers=NumberData(**{key: _frozen(value) for key, value in documents["numbers"].items()}),
         time=documents["time"],
         names=documents["names"],
         say=documents["say"],
         rules={name: str(body) for name, body in documents.get("rules", {}).items()},
     )
+
+
+_BY_WORD = (
+    *("light", "required_light", "dangling", "dangling_unless_whole", "never_ends", "never_begins_open", "subjects"),
+    *("value_leads", "greetings", "called", "known", "confusions", "ends_misheard"),
+)
+"""What is looked up by words that are folded already."""
+
+
+def _folded(data: WordData) -> WordData:
+    """The same data with its words as a tokenizer that drops accents makes them."""
+    table = str.maketrans(dict(data.folded))
+    return replace(data, **{key: _translated(getattr(data, key), table) for key in _BY_WORD}) if table else data
+
+
+def _translated(value: Any, table: Mapping[int, Any]) -> Any:
+    if isinstance(value, str):
+        return value.translate(dict(table))
+    if isinstance(value, Mapping):
+        return {_translated(key, table): _translated(inner, table) for key, inner in value.items()}
+    if isinstance(value, tuple | frozenset):
+        return type(value)(_translated(inner, table) for inner in value)
+    return value
 
 
 def _frozen(value: Any) -> Any:

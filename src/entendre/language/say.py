@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -53,9 +54,9 @@ def say_duration(pack: LanguagePack, seconds: float, case: str = "") -> str:
     return str(between).join(parts) if between is not None else say_list(pack, parts)
 
 
-def say_time(pack: LanguagePack, time: str) -> str:
-    """A wall time `HH:MM`."""
-    rules = pack.say["clock"]
+def say_time(pack: LanguagePack, time: str, case: str = "") -> str:
+    """A wall time `HH:MM`, with the small words of a case of the language if one is named ("at", "it is")."""
+    rules = pack.say[f"clock_{case}" if case else "clock"]
     hour, minute = (int(piece) for piece in time.split(":")[:2])
     if minute == 0 and hour in (0, 12):
         named = rules.get("noon" if hour else "midnight")
@@ -65,6 +66,8 @@ def say_time(pack: LanguagePack, time: str) -> str:
     pattern = rules["other" if minute else "whole"]
     if minute == HALF_HOUR:
         pattern = rules.get("half_past", pattern)
+    if isinstance(pattern, Mapping):
+        pattern = pattern.get(plural_category(pack.language, shown), pattern["other"])
     named = rules.get("hour_names")
     return str(pattern).format(
         h=shown, m=minute, mm=f"{minute:02d}", half=_half(rules, hour), hour=named[hour] if named else shown
@@ -110,6 +113,14 @@ def say_date(pack: LanguagePack, day: date | str, today: date) -> str:
         day=firsts if firsts and day.day == 1 else day.day,
         year=day.year + int(rules.get("year_plus", 0)),
     )
+
+
+def say_form(pack: LanguagePack, name: str, form: str) -> str:
+    """A name in a form of the language, such as with its article: by the first rule of `forms` that fits."""
+    for ending, pattern in pack.say["forms"][form]:
+        if re.search(str(ending), name.casefold()):
+            return str(pattern).format(n=name)
+    return name
 
 
 def say_datetime(pack: LanguagePack, moment: datetime | str, today: date) -> str:

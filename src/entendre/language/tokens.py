@@ -62,7 +62,10 @@ class Tokenizer:
         self._replacements = [(re.compile(old, re.IGNORECASE), new) for old, new in data.replacements]
         self._case = str.maketrans(dict(data.case))
         self._pattern = re.compile(data.token_pattern.replace(LETTER, f"(?:{LETTER}|[{MARKS}])"))
-        self._contractions = {word: tuple(long.split()) for word, long in data.contractions.items()}
+        self._accents = str.maketrans(dict(data.folded))
+        self._contractions = {
+            word: tuple(long.translate(self._accents).split()) for word, long in data.contractions.items()
+        }
         self._possessive = [re.compile(ending) for ending in data.possessive]
         self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]
         self.space = " " if data.joined_by_space else ""
@@ -88,6 +91,10 @@ class Tokenizer:
         long = self._contractions.get(word)
         if long is not None:
             return long
+        if self._accents and not word.isascii():
+            folded = word.translate(self._accents)
+            if folded != word:
+                return self._normal(folded)
         if "'" in word:
             for ending in self._possessive:
                 word = ending.sub("", word)
