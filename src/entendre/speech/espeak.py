@@ -13,6 +13,7 @@ import numpy as np
 
 from entendre.core.errors import ModelError, SynthesisError
 from entendre.ports import Cancelled, InferenceCancelled
+from entendre.speech.written import for_voice
 
 WAV_HEADER_BYTES = 44
 CHUNK_BYTES = 8_820
@@ -21,7 +22,12 @@ NORMAL_WORDS_PER_MINUTE = 165
 SLOWEST, FASTEST = 0.5, 2.0
 LONGEST_TEXT_CHARACTERS = 4_000
 LONGEST_RUN_S = 20.0
-_OWN_NAMES = {"zh": "cmn", "en": "en-us", "es-mx": "es-419", "es-us": "es-419", "jv": "id"}
+_OWN_NAMES = {
+    "zh": "cmn-latn-pinyin", "cmn": "cmn-latn-pinyin", "en": "en-us", "es-mx": "es-419", "es-us": "es-419", "jv": "id",
+    "fil": "ms", "tl": "ms",
+}  # fmt: skip
+"""Filipino has no voice of its own: Malay's sounds are nearest. Version 1.51 reads Chinese characters as spelled-out
+English with `cmn`, and right with the voice for Pinyin."""
 
 
 class EspeakVoice:
@@ -43,7 +49,8 @@ class EspeakVoice:
         lines = listing.stdout.decode(errors="replace").splitlines()[1:]
         self._voices = frozenset(line.split()[1].lower() for line in lines if len(line.split()) > 1)
         bases = {tag.split("-")[0] for tag in self._voices}
-        self.languages = frozenset(self._voices | bases | {own for own, name in _OWN_NAMES.items() if name in bases})
+        borrowed = {own for own, name in _OWN_NAMES.items() if name in self._voices}
+        self.languages = frozenset(self._voices | bases | borrowed)
 
     def synthesize(self, text: str, *, language: str, speed: float = 1.0, cancelled: Cancelled) -> Iterator[bytes]:
         """PCM16 at 22.05 kHz as the process writes it. Raises: InferenceCancelled, SynthesisError."""
@@ -63,7 +70,7 @@ class EspeakVoice:
         limit = threading.Timer(LONGEST_RUN_S, process.kill)
         limit.start()
         try:
-            yield from self._audio(process, text, cancelled)
+            yield from self._audio(process, for_voice(text, language), cancelled)
         finally:
             limit.cancel()
             process.kill()
@@ -95,6 +102,7 @@ class EspeakVoice:
             raise SynthesisError(detail=f"espeak-ng ended with status {process.returncode}")
 
     def _voice(self, language: str) -> str:
+        """The program's own name of a voice. Raises: SynthesisError."""
         tag = language.replace("_", "-").lower()
         base = tag.split("-")[0]
         for name in (_OWN_NAMES.get(tag), tag, _OWN_NAMES.get(base), base):

