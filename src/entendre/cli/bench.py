@@ -38,6 +38,15 @@ def add_parser(subparsers: Any) -> None:
     idle = kinds.add_parser("idle", help="memory of idle connections and event-loop lag")
     idle.add_argument("--connections", type=int, default=1000, metavar="N")
     understand = kinds.add_parser("understand", help="time a sentence against hassil alone")
+    spoken = Path("tests/unit/skills/spoken")
+    languages = kinds.add_parser("languages", help="time to understand in every language, and the memory of all")
+    languages.add_argument("--sentences", type=Path, default=spoken, metavar="FOLDER", help=f"(default {spoken})")
+    intents = kinds.add_parser("intents", help="the test sentences of Home Assistant's intents, from a checkout")
+    intents.add_argument("checkout", type=Path, metavar="CHECKOUT", help="of github.com/OHF-Voice/intents")
+    for each in (languages, intents):
+        each.add_argument(
+            "--language", action="append", default=[], metavar="TAG", help="only this one; may be repeated"
+        )
     storm = kinds.add_parser("storm", help="memory under bad peers that come and go")
     storm.add_argument("--minutes", type=float, default=10.0)
     store = kinds.add_parser("store", help="reads and writes of the database")
@@ -51,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
     fuzz.add_argument("--codec", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     fuzz.add_argument("--seed", type=int, default=1, help="of chance (default 1)")
     whole = kinds.add_parser("all", help="all of these, briefly")
-    for each in (gap, load, idle, storm, understand, store, fleet, fuzz, whole):
+    for each in (gap, load, idle, storm, understand, languages, intents, store, fleet, fuzz, whole):
         each.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -120,6 +129,15 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
 
         given = FuzzOptions(args.inputs, tuple(args.codec), args.seed)
         return {"machine": describe_machine()} | measure_fuzz(given, _show)
+    if kind == "languages":
+        from entendre.bench.languages import measure as measure_languages
+        from entendre.bench.machine import describe_machine
+
+        return {"machine": describe_machine()} | measure_languages(args.sentences, args.language)
+    if kind == "intents":
+        from entendre.bench.intents import measure_all
+
+        return measure_all(args.checkout, args.language)
     return _timed(kind)
 
 
