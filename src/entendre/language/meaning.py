@@ -122,6 +122,15 @@ def slots_of(steps: Sequence[Step], tokens: Tokens, world: World) -> dict[str, A
     return slots
 
 
+def _summed(slots: dict[str, Any], sums: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Slots with those that are added up taken together: hours and minutes as one duration."""
+    for name, factors in sums.items():
+        parts = [float(slots.pop(part)) * factor for part, factor in factors.items() if part in slots]
+        if parts:
+            slots[name] = round(sum(parts))
+    return slots
+
+
 def _kinds(requires: Mapping[str, Any]) -> frozenset[str] | None:
     kinds = requires.get("kind")
     return None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
@@ -172,7 +181,7 @@ def meaning_of(
         ):
             continue
         doubt = reading.cost + max(0.0, block.cost) - sum(min(0.0, step.found.cost) for step in steps)
-        slots = slots_of(steps, tokens, world)
+        slots = _summed(slots_of(steps, tokens, world), block.sums)
         if not narrow(slots, world, _kinds(block.requires)):
             continue
         command = Command(

@@ -14,7 +14,10 @@ COMPLETENESS = ("complete", "extendable", "incomplete")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Templates that share an intent, fixed slots and conditions. `cost` lowers the confidence of a match."""
+    """Templates that share an intent, fixed slots and conditions.
+
+    `cost` lowers the confidence of a match. `sums`: a slot -> the slots that are added up to it, each times its factor.
+    """
 
     intent: str
     templates: tuple[str, ...]
@@ -24,6 +27,7 @@ class Block:
     excludes: frozenset[str] = frozenset()
     cost: float = 0.0
     loose: bool = False
+    sums: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def _blocks(intent: str, body: Mapping[str, Any]) -> list[Block]:
                 completeness=completeness,
                 excludes=excludes | frozenset(data.get("excludes", ())),
                 cost=float(data.get("cost", 0.0)),
+                sums=data.get("sums") or {},
             )
         )
     for entry in body.get("keywords") or ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -23,11 +23,17 @@ SLOTS = {
     "position": "percent:position",
     "fan_speed": "percent:fan_speed",
     "volume": "percent:volume",
+    "volume_step_up": "percent",
+    "volume_step_down": "percent",
     "temperature": "temperature",
     "color": "color",
     "color_temperature": "number:color_temperature",
     "color_temperature_names": "color_temperature_names:color_temperature",
     "cover_classes": "kind",
+    "timer_name": "name",
+    "shopping_list_item": "item",
+    "todo_list_item": "item",
+    "message": "text",
 }
 """Their list -> our type, with the slot's name where that is another."""
 OWN_LISTS = frozenset({"brightness_level", "color_temperature_names"})
@@ -88,7 +94,9 @@ def load_home_assistant(language: str, mapping: Mapping[str, Mapping[str, Any]],
             intent = case.get("intent", target["intent"])
             added = {**target.get("slots", {}), **case.get("slots", {})}
             added = {name: value for name, value in added.items() if name not in case.get("without", ())}
-            intents.setdefault(intent, {"data": []})["data"].append(_block(block, added) | {"cost": cost})
+            for own, sentences in _split(block["sentences"], package, {**target, **case}, intent).items():
+                told = _block({**block, "sentences": sentences}, added, {**target, **case}) | {"cost": cost}
+                intents.setdefault(own, {"data": []})["data"].append(told)
     lists = {name: body for name, body in package.get("lists", {}).items() if name in OWN_LISTS or name not in SLOTS}
     document = {
         "language": language,
@@ -105,6 +113,7 @@ def _case(block: Mapping[str, Any], target: Mapping[str, Any]) -> Mapping[str, A
         "domain": _domains(block),
         "combination": {block.get("metadata", {}).get("slot_combination")},
         "response": {block.get("response")},
+        "uses": {name for sentence in block["sentences"] for name, _ in _REFERENCE.findall(sentence)},
     }
     return next((case for case in target.get("cases", ()) if _fits(case, of_block)), {})
 
@@ -120,14 +129,42 @@ def _domains(block: Mapping[str, Any]) -> set[Any]:
     return {block.get("slots", {}).get("domain"), *([asked] if isinstance(asked, str) else asked)}
 
 
-def _block(block: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+def _split(
+    sentences: Sequence[str], package: Mapping[str, Any], target: Mapping[str, Any], intent: str
+) -> dict[str, list[str]]:
+    """Sentences by our intent, where the words of one of their lists decide it ("up" and "down" of a volume)."""
+    references = {name: re.compile(rf"\{{{name}(?::\w+)?\}}") for name in target.get("split", {})}
+    found: dict[str, list[str]] = {}
+    for sentence in sentences:
+        name = next((name for name, reference in references.items() if reference.search(sentence)), None)
+        if name is None:
+            found.setdefault(intent, []).append(sentence)
+            continue
+        for value, own in target["split"][name].items():
+            words = [each["in"] for each in package["lists"][name]["values"] if str(each["out"]) == value]
+            if words:
+                found.setdefault(own, []).append(references[name].sub(f"({'|'.join(words)})", sentence))
+    return found
+
+
+def _offered(sentence: str, target: Mapping[str, Any]) -> bool:
+    """Whether a sentence has none of the lists that its intent of ours knows nothing of."""
+    return not {name for name, _ in _REFERENCE.findall(sentence)} & set(target.get("without_lists", ()))
+
+
+def _block(block: Mapping[str, Any], added: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
     slots = dict(block.get("slots", {}))
     kinds = KINDS.get(str(slots.pop("domain", "")), ())
     if len(kinds) == 1:
         slots[KIND_SLOT] = kinds[0]
     return {
-        "sentences": [_template(sentence) for sentence in block["sentences"] if _says_what(sentence)],
+        "sentences": [
+            _template(sentence, target.get("types", {}))
+            for sentence in block["sentences"]
+            if _says_what(sentence) and _offered(sentence, target)
+        ],
         "slots": slots | dict(added),
+        "sums": target.get("sums", {}),
         "requires_context": _context(block.get("requires_context", {})),
     }
 
@@ -152,10 +189,12 @@ def _context(theirs: Mapping[str, Any]) -> dict[str, Any]:
     return ours
 
 
-def _template(text: str) -> str:
+def _template(text: str, types: Mapping[str, str] | None = None) -> str:
+    """A template with our lists and slots; `types` are those of its intent, which come first."""
+
     def renamed(match: re.Match[str]) -> str:
         name, stored = match.groups()
-        ours = SLOTS.get(name)
+        ours = (types or {}).get(name) or SLOTS.get(name)
         if ours is None:
             return match.group()
         kind, _, own = ours.partition(":")
