@@ -55,6 +55,8 @@ NO_WORDS = frozenset([*_CLOSED, "rollout", "from_firmware", "job", "place", "run
 MADE_OTHERWISE = frozenset(
     ["households", "fleet_devices", "devices", "twins", "audit", "erasures", "device_credentials"]  # each below
 )
+LETTERS = "bcdfghjklmnpqrstvwxz"
+"""Of words that are said: with digits in it a word may be heard as another, or as several things."""
 ASKED = "remind me to feed {} tomorrow at 9 am"
 
 
@@ -62,7 +64,7 @@ ASKED = "remind me to feed {} tomorrow at 9 am"
 class Home:
     """A household that is full of words nobody else says."""
 
-    mark: str = field(default_factory=lambda: f"zqxj{secrets.token_hex(4)}")
+    mark: str = field(default_factory=lambda: f"zqxj{''.join(secrets.choice(LETTERS) for _ in range(8))}")
     id: str = ""
     device: str = ""
     said: set[str] = field(default_factory=set)
