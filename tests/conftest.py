@@ -15,7 +15,9 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,9 +56,23 @@ def postgres_databases() -> Iterator[Databases]:
         server.start()
     databases = Databases(given or server.url())  # type: ignore[union-attr]
     yield databases
-    databases.close()
+    databases.close(drop=server is None)
     if server is not None:
         server.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_hasher() -> Iterator[Any]:
+    """Have this process hash passwords at the smallest cost, which no test is about; the hasher of the product."""
+    try:
+        import argon2
+    except ImportError:
+        yield None
+        return
+    usual = argon2.PasswordHasher
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(argon2, "PasswordHasher", partial(usual, time_cost=1, memory_cost=8, parallelism=1))
+        yield usual
 
 
 @pytest.fixture

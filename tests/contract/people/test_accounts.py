@@ -74,11 +74,14 @@ async def test_a_person_signs_in(accounts: AccountStore) -> None:
         await accounts.create(NewAccount("ANNA@example.org", "Other", PASSWORD), by="operator")
 
 
-async def test_a_password_is_kept_as_an_argon2id_hash_alone(accounts: AccountStore, database: Database) -> None:
+async def test_a_password_is_kept_as_an_argon2id_hash_alone(
+    accounts: AccountStore, database: Database, usual_hasher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("argon2.PasswordHasher", usual_hasher)
     await make(accounts)
     sql = "SELECT password_hash FROM accounts"
     kept = (await database.read(lambda connection: connection.execute(sql).fetchone()))[0]
-    assert kept.startswith("$argon2id$")
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "64 MiB and three rounds for every guess"
     assert PASSWORD not in kept
 
 
