@@ -86,16 +86,20 @@ def _goes_by(request: Request, known: ItemList, name: str) -> bool:
 
 def _label(request: Request, name: str) -> str:
     """A list's name as said in a sentence: with the word for a list, once."""
-    noun, folded = request.say("list_noun").casefold(), name.casefold()
-    return name if folded.startswith(noun) or folded.endswith(noun) else request.say("list_label", name=name)
+    folded, nouns = name.casefold(), _nouns(request)
+    return name if folded.startswith(nouns) or folded.endswith(nouns) else request.say("list_label", name=name)
+
+
+def _nouns(request: Request) -> tuple[str, ...]:
+    """The words for a list, which a list's own name may hold."""
+    return tuple(request.say("list_noun").casefold().split("|"))
 
 
 def _add(request: Request, chosen: _Chosen) -> Plan:
     items = split_items(text(request, "item") or "", request.terms("list_words"))
     if not items:
         return Plan(request.say("list_ask_item", list=chosen.label), expects_reply=True, question="item")
-    noun = request.say("list_noun").casefold()
-    if any(noun in item.name.casefold().split() for item in items):
+    if any(noun in item.name.casefold().split() for item in items for noun in _nouns(request)):
         return Plan(request.say("list_unclear"), refusal=True)
     actions = tuple(AddItem(chosen.id, item.name, item.quantity) for item in items)
     # Adding what is there already changes at most its quantity, so it is never refused.
