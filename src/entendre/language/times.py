@@ -117,7 +117,8 @@ class ClockGrammar:
         if fixed is not None:
             minutes = fixed if isinstance(fixed, int) else minutes_of(str(fixed))
             read = ClockTime((minutes + shift) % MINUTES_A_DAY, ambiguous=60 <= minutes < 13 * 60)
-            read = replace(read, ambiguous=read.ambiguous and "fixed" not in pattern)
+            exact = "fixed" in pattern or bool(pattern.get("exact"))
+            read = replace(read, ambiguous=read.ambiguous and not exact)
         else:
             hour = int(values["hour"])
             low, high = pattern.get("hours", (0, 24))

@@ -94,6 +94,11 @@ LOCAL_UNITS = {"cun", "chi", "zhang", "li", "jin", "liang", "mu", "wah", "square
 """Units of some markets, which only their languages say."""
 
 
+def test_a_kilo_is_of_weight_unless_it_stands_beside_a_length() -> None:
+    assert convert(Fraction(1), "kilo", "gram") == (1000, "kilogram", "gram")
+    assert convert(Fraction(2), "kilo", "meter") == (2000, "kilometer", "meter")
+
+
 @pytest.mark.parametrize(
     ("value", "source", "target", "expected"),
     [(3, "jin", "gram", 1500), (1, "jin", "liang", 10), (2, "li", "kilometer", 1), (1, "rai", "square_meter", 1600)],

@@ -118,7 +118,9 @@ def convert(value: Fraction, source: str, target: str) -> tuple[Fraction, str, s
 
 
 def _meant(unit: str, other: str) -> str:
-    """A unit's sense beside another: ounces of a liquid, degrees of temperature."""
+    """A unit's sense beside another: ounces of a liquid, degrees of temperature, kilos of weight or of way."""
+    if unit == "kilo":
+        return "kilometer" if _FACTORS.get(other, ("", 0))[0] == "length" else "kilogram"
     if unit == "ounce" and _FACTORS.get(other, ("", 0))[0] == "volume":
         return "fluid_ounce"
     if unit == "degree" and other in _OTHER_SCALE:

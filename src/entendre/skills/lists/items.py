@@ -43,7 +43,7 @@ def _spaced(said: str, words: Mapping[str, str]) -> str:
     """A phrase whose words are written together, with spaces around conjunctions, and after amounts and measures."""
     kept = "|".join(map(re.escape, _choices(words, "pairs"))) or "(?!)"
     joiners = "|".join(map(re.escape, sorted(_choices(words, "and"), key=len, reverse=True))) or "(?!)"
-    said = re.sub(f"({kept})|({joiners})", lambda found: found.group(1) or f" {found.group(2)} ", said)
+    said = re.sub(rf"({kept})|(?<=\S)({joiners})", lambda found: found.group(1) or f" {found.group(2)} ", said)
     amounts = [pair.split("=")[0] for pair in _choices(words, "amounts")]
     amount = "|".join(map(re.escape, sorted(amounts, key=len, reverse=True))) or "(?!)"
     measures = "|".join(map(re.escape, sorted(_choices(words, "measures"), key=len, reverse=True))) or "(?!)"
