@@ -4,7 +4,6 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?=
-WORKERS ?= 2
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
 
@@ -24,7 +23,7 @@ demo: setup
 	@$(BIN)/entendre demo $(DEMO_FLAGS)
 
 test: setup
-	@WORKERS=$(WORKERS) sh scripts/test.sh "$(BIN)" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -20,6 +20,8 @@ class WordData:
     folded: Mapping[str, str] = field(default_factory=dict)
     replacements: tuple[tuple[str, str], ...] = ()
     contractions: Mapping[str, str] = field(default_factory=dict)
+    inflections: tuple[tuple[str, ...], ...] = ()
+    inflected: frozenset[str] = frozenset()
     fillers: Phrases = ()
     greetings: frozenset[str] = frozenset()
     called: Phrases = ()
@@ -106,6 +108,7 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
     for key in (
         "greetings",
+        "inflected",
         "required_light",
         "dangling_unless_whole",
         "never_ends",

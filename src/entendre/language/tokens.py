@@ -66,10 +66,13 @@ class Tokenizer:
         self._contractions = {
             word: tuple(long.translate(self._accents).split()) for word, long in data.contractions.items()
         }
+        self._inflections = [(re.compile(end), base, tuple(more)) for end, base, *more in data.inflections]
+        self._inflected = data.inflected
         self._possessive = [re.compile(ending) for ending in data.possessive]
         self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]
         self.space = " " if data.joined_by_space else ""
         self.stem = lru_cache(maxsize=20_000)(self._stem)
+        self._uninflected = lru_cache(maxsize=20_000)(self._without_ending)
 
     def tokenize(self, text: str) -> Tokens:
         """The words of a sentence."""
@@ -95,11 +98,21 @@ class Tokenizer:
             folded = word.translate(self._accents)
             if folded != word:
                 return self._normal(folded)
+        if self._inflections and (found := self._uninflected(word)) is not None:
+            return found
         if "'" in word:
             for ending in self._possessive:
                 word = ending.sub("", word)
             word = word.replace("'", "")
         return (word,) if word else ()
+
+    def _without_ending(self, word: str) -> tuple[str, ...] | None:
+        """A word that is known in another form, and what its ending says; None if it is none."""
+        for ending, base, says in self._inflections:
+            form, count = ending.subn(base, word, count=1)
+            if count and form in self._inflected:
+                return self._contractions.get(form, (form,)) + says
+        return None
 
     def _stem(self, word: str) -> str:
         for ending, new in self._plural:

@@ -11,3 +11,15 @@ def test_characters_are_taken_for_others_in_words_and_not_in_what_was_said() -> 
     tokens = tokenizer.tokenize("\u092a\u094d\u092f\u093e\u091c\u093c")
     assert tokens.words == ("\u092a\u094d\u092f\u093e\u091c",)
     assert tokens.between(0, 1) == "\u092a\u094d\u092f\u093e\u091c\u093c"
+
+
+def test_endings_of_known_words_are_taken_off_and_say_what_they_say() -> None:
+    data = WordData(
+        token_pattern=r"\w+",
+        contractions={"lamp": "light"},
+        inflections=(("nda$", "", "in"), ("i$", "")),
+        inflected=frozenset({"room", "lamp"}),
+    )
+    words = Tokenizer(data).words
+    assert words("roomnda lampi") == ("room", "in", "light")
+    assert words("panda taxi") == ("panda", "taxi")

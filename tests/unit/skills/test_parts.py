@@ -201,3 +201,10 @@ def test_a_measure_needs_no_word_before_its_item() -> None:
     words = {"and": "и", "amounts": "две=2", "measures": "бутылки"}
     items = split_items("две бутылки молока и хлеб", words)
     assert [(item.name, item.quantity) for item in items] == [("молока", "2 бутылки"), ("хлеб", None)]
+
+
+def test_items_lose_the_ending_of_a_case_where_that_makes_them_a_known_grocery() -> None:
+    words = {"groceries": "rice milk", "endings": "ei=e|in="}
+    assert [item.name for item in split_items("milkin", words)] == ["milk"]
+    assert [item.name for item in split_items("ricei", words)] == ["rice"]
+    assert [item.name for item in split_items("muffin", words)] == ["muffin"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TOGETHER = "together"
 _COMMAS = re.compile(r"\s*[,;、،]\s*")
@@ -31,7 +31,7 @@ def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
     parts = [part for piece in _COMMAS.split(said) for part in _at_conjunctions(piece, words)]
     known = frozenset(words.get("groceries", "").split())
     phrases = [phrase for part in parts for phrase in _run_together(part, known)]
-    items = [_item(phrase, words) for phrase in phrases]
+    items = [_plain(_item(phrase, words), words, known) for phrase in phrases]
     return list({item.name: item for item in items if item.name}.values())
 
 
@@ -67,6 +67,16 @@ def _run_together(part: str, known: frozenset[str]) -> list[str]:
     """ "milk eggs" is two items: every word is a known one by itself."""
     tokens = part.split()
     return tokens if len(tokens) > 1 and all(token.casefold() in known for token in tokens) else [part]
+
+
+def _plain(item: SpokenItem, words: Mapping[str, str], known: frozenset[str]) -> SpokenItem:
+    """An item without the ending of a grammatical case (`endings`: ending=what replaces it), if that is a known one."""
+    for pair in _choices(words, "endings"):
+        ending, _, base = pair.partition("=")
+        name = item.name.removesuffix(ending) + base
+        if item.name.endswith(ending) and name in known:
+            return replace(item, name=name)
+    return item
 
 
 def _item(phrase: str, words: Mapping[str, str]) -> SpokenItem:
