@@ -4,6 +4,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?=
+WORKERS ?= 2
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
 
@@ -23,7 +24,7 @@ demo: setup
 	@$(BIN)/entendre demo $(DEMO_FLAGS)
 
 test: setup
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	@WORKERS=$(WORKERS) sh scripts/test.sh "$(BIN)" $(PYTEST_FLAGS)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -65,15 +65,17 @@ def test_it_speaks_at_once_and_at_a_fair_level(voice: VoiceEngine) -> None:
 
 def test_chunks_are_whole_samples_and_come_early(voice: VoiceEngine) -> None:
     text = "Here is a first sentence. " * 12
-    began_s = time.perf_counter()
-    chunks = voice.synthesize(text, language="en", cancelled=lambda: False)
-    first = next(chunks)
-    first_s = time.perf_counter() - began_s
-    rest = list(chunks)
-    whole_s = time.perf_counter() - began_s
-    assert len(rest) >= 5
-    assert first_s < whole_s / 2
-    assert all(chunk and len(chunk) % 2 == 0 for chunk in [first, *rest])
+    firsts_s, wholes_s = [], []
+    for _ in range(3):  # the quickest counts: on a busy machine any one may be held up
+        began_s = time.perf_counter()
+        chunks = voice.synthesize(text, language="en", cancelled=lambda: False)
+        first = next(chunks)
+        firsts_s.append(time.perf_counter() - began_s)
+        rest = list(chunks)
+        wholes_s.append(time.perf_counter() - began_s)
+        assert len(rest) >= 5
+        assert all(chunk and len(chunk) % 2 == 0 for chunk in [first, *rest])
+    assert min(firsts_s) < min(wholes_s) / 2
 
 
 def test_speed_changes_the_length(voice: VoiceEngine) -> None:

@@ -115,6 +115,11 @@ def done(event: dict[str, Any]) -> bool:
     return event["type"] == "response.done"
 
 
+def ended(event: dict[str, Any]) -> bool:
+    """A turn is over: what it did was written. When it is understood nothing was done yet."""
+    return event["type"] == "entendre.turn" and event["stage"] == "ended"
+
+
 async def test_killed_while_a_timer_rings(serve: Callable[..., Any], tmp_path: Path) -> None:
     data = tmp_path / "data"
     server = serve(data_dir=data, environment=TEXT_ONLY)
@@ -127,7 +132,7 @@ async def test_killed_while_a_timer_rings(serve: Callable[..., Any], tmp_path: P
     async with Speaker(server.url) as speaker:
         await speaker.until(sounds)
         await speaker.say("stop")
-        await speaker.until(lambda event: event["type"] == "entendre.turn", 8.0)
+        await speaker.until(ended, 8.0)
         server.kill()
     server = serve(data_dir=data, environment=TEXT_ONLY)
     async with Speaker(server.url) as speaker:

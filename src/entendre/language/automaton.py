@@ -6,9 +6,8 @@ The names of a home are not in it, so it is built once; many sentences share its
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from hassil.expression import (
     Alternative,
@@ -21,6 +20,7 @@ from hassil.expression import (
 )
 
 from entendre.core.errors import InvalidInputError
+from entendre.language.graph import Graph, GraphBuilder, nodes_of
 
 MAX_RULE_DEPTH = 24
 MAX_PERMUTED = 7
@@ -44,24 +44,20 @@ class State:
 
     __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "slots")
 
-    def __init__(self, automaton: Automaton, nodes: frozenset[int]) -> None:
-        reached: dict[Symbol, State | int | tuple[int, ...]] = {}
-        accepts: list[int] = []
+    def __init__(self, automaton: Automaton, nodes: Sequence[int]) -> None:
+        reached: dict[Symbol, list[int]] = {}
+        accepts: set[int] = set()
         for node in nodes:
             for symbol, target in automaton.arcs_of(node):
-                known = reached.get(symbol)
-                if known is None:
-                    reached[symbol] = target
-                elif isinstance(known, tuple):
-                    reached[symbol] = (*known, target)
-                elif known != target:
-                    reached[symbol] = (cast(int, known), target)
-            accepts.extend(automaton.accepts.get(node, ()))
+                reached.setdefault(symbol, []).append(target)
+            accepts.update(automaton.accepts_of(node))
         self._automaton = automaton
-        self._moves = reached
+        self._moves: dict[Symbol, State | bytes] = {
+            symbol: array("I", sorted(set(targets))).tobytes() for symbol, targets in reached.items()
+        }
         self._filled: tuple[tuple[Slot, State], ...] | None = None
         self._supplied: tuple[tuple[State, float], ...] | None = None
-        self.accepts = tuple(sorted(set(accepts)))
+        self.accepts = tuple(sorted(accepts))
         self.slots = tuple(symbol for symbol in reached if isinstance(symbol, Slot))
 
     @property
@@ -79,8 +75,7 @@ class State:
         target = self._moves.get(symbol)
         if target is None or isinstance(target, State):
             return target
-        nodes = frozenset((target,) if isinstance(target, int) else target)
-        found = self._moves[symbol] = self._automaton.state(nodes)
+        found = self._moves[symbol] = self._automaton.state(nodes_of(target))
         return found
 
     def filled(self) -> tuple[tuple[Slot, State], ...]:
@@ -108,27 +103,43 @@ class Automaton:
         self.glued = glued
         self._words_of = words_of
         self._split: dict[str, tuple[str, ...]] = {}
-        self._arcs: list[set[tuple[int, int]]] = [set()]
+        self._builder = GraphBuilder()
         self._symbols: list[Symbol] = []
         self._numbers: dict[Symbol, int] = {}
-        self._packed = array("I")
-        self._bounds = array("I")
-        self._nodes: tuple[int, ...] = ()
-        self.accepts: dict[int, list[int]] = {}
-        self._states: dict[frozenset[int], State] = {}
+        self._graph: Graph | None = None
+        self._accepts: dict[int, list[int]] = {}
+        self._states: dict[bytes, State] = {}
         self.vocabulary: set[str] = set()
+
+    @property
+    def graph(self) -> Graph:
+        """The nodes and arcs of all templates; none is added after it was first asked for."""
+        if self._graph is None:
+            self._graph = self._builder.graph(self._accepts)
+            self._builder, self._numbers, self._split, self._accepts = GraphBuilder(), {}, {}, {}
+        return self._graph
 
     @property
     def start(self) -> State:
         """Where every sentence begins."""
-        return self.state(frozenset((0,)))
+        return self.state((self.graph.start,))
 
-    def state(self, nodes: frozenset[int]) -> State:
+    def state(self, nodes: Iterable[int]) -> State:
         """The state of a set of nodes."""
-        found = self._states.get(nodes)
+        key = array("I", sorted(nodes)).tobytes()
+        found = self._states.get(key)
         if found is None:
-            found = self._states[nodes] = State(self, nodes)
+            found = self._states[key] = State(self, nodes_of(key))
         return found
+
+    def arcs_of(self, node: int) -> Iterator[tuple[Symbol, int]]:
+        """Where each word or slot leads from a node; a symbol comes several times if it leads to several nodes."""
+        for number, target in self.graph.arcs_of(node):
+            yield self._symbols[number], target
+
+    def accepts_of(self, node: int) -> Sequence[int]:
+        """The templates that end at a node."""
+        return self.graph.accepts.get(node, ())
 
     def add(
         self,
@@ -142,17 +153,16 @@ class Automaton:
 
         Raises: InvalidInputError for an unknown rule or list.
         """
-        assert not self._states, "templates are added before the first sentence"
+        assert self._graph is None, "templates are added before the first sentence"
         builder = _Builder(self, rules, slot_of)
         ends = builder.flush(builder.build(expression, frozenset(((0, ""),)), 0))
         for node, _ in ends:
             if node != 0:
-                self.accepts.setdefault(node, []).append(accept)
+                self._accepts.setdefault(node, []).append(accept)
 
     def new_node(self) -> int:
         """A node without arcs."""
-        self._arcs.append(set())
-        return len(self._arcs) - 1
+        return self._builder.new_node()
 
     def connect(self, source: int, symbol: Symbol, target: int) -> None:
         """An arc between two nodes."""
@@ -160,26 +170,9 @@ class Automaton:
         if number is None:
             number = self._numbers[symbol] = len(self._symbols)
             self._symbols.append(symbol)
-        self._arcs[source].add((number, target))
+        self._builder.connect(source, number, target)
         if isinstance(symbol, str):
             self.vocabulary.add(symbol)
-
-    def arcs_of(self, node: int) -> Iterator[tuple[Symbol, int]]:
-        """Where each word or slot leads from a node; a symbol comes several times if it leads to several nodes."""
-        if not self._bounds:
-            self._pack()
-        for place in range(self._bounds[node], self._bounds[node + 1], 2):
-            yield self._symbols[self._packed[place]], self._nodes[self._packed[place + 1]]
-
-    def _pack(self) -> None:
-        """Keep the arcs of all nodes in one array: a language has 100,000, and sets of them take 30 MB."""
-        self._nodes = tuple(range(len(self._arcs)))
-        self._bounds.append(0)
-        for arcs in self._arcs:
-            for number, target in sorted(arcs):
-                self._packed.extend((number, target))
-            self._bounds.append(len(self._packed))
-        self._arcs, self._numbers, self._split = [], {}, {}
 
     def warm(self, costs: Mapping[str, float]) -> None:
         """Find the first moves of every sentence ahead of the first one."""

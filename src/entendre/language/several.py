@@ -19,6 +19,8 @@ MAX_CARRIED_END = 3
 MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
 NAME_SLOTS = frozenset({"name", "list_name"})
 UNSPLIT_SLOTS = frozenset({"text"})
+TAKES_BACK = frozenset({"NeverMind"})
+"""Intents whose words, right before a command, say that it shall not be done ("no need to turn off the tv")."""
 
 
 class Interpret(Protocol):
@@ -75,7 +77,7 @@ class Splitter:
             if tokens.words[place] not in self._verbs:
                 continue
             first = self._interpret(tokens.part(0, place), world, exact=True)
-            if first is None or first.is_open:
+            if first is None or first.is_open or first.command.intent in TAKES_BACK:
                 continue
             right = tokens.part(place, len(tokens.words))
             second = self._interpret(right, _with_mentioned(world, first), exact=True)

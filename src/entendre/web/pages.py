@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 
 from aiohttp import hdrs, web
 
-from entendre.core.tags import first_tag
+from entendre.markets.loader import languages
 from entendre.web.services import SERVICES
 
 CONTENT_POLICY = (
@@ -39,7 +40,16 @@ class Pages:
     def __init__(self) -> None:
         folder = files("entendre.web") / "static"
         self._files = {file.name: file.read_bytes() for file in folder.iterdir() if _suffix(file.name) in MEDIA_TYPES}
-        self.languages = tuple(sorted(name[5:-5] for name in self._files if re.fullmatch(r"text\.[\w-]+\.json", name)))
+        self.languages = {tag: str(json.loads(self._files[name])["language_name"]) for tag, name in self._texts()}
+        """Languages that there are texts in and that can be understood, by how they call themselves."""
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """Tag and file of every language of the page."""
+        understood = frozenset(languages())
+        for name in sorted(self._files):
+            found = re.fullmatch(r"text\.([\w-]+)\.json", name)
+            if found and found.group(1) in understood:
+                yield found.group(1), name
 
     async def talk(self, request: web.Request) -> web.Response:
         """The talk page."""
@@ -54,7 +64,7 @@ class Pages:
         services = request.app[SERVICES]
         body = {
             "requires_key": services.require_key,
-            "language": first_tag(services.language),
+            "language": services.language,
             "languages": self.languages,
         }
         return web.json_response(body, headers=HEADERS, dumps=json.dumps)

@@ -19,15 +19,19 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 MESSAGES = {"unauthorized": "wrong_password", "not_found": "no_such_code", "throttled": "too_often"}
+ALSO = {"tl": "fil"}
+"""Older tags that browsers still send."""
 MAX_LANGUAGES = 20
 """Entries of Accept-Language that are looked at."""
 
 
 class Form:
-    """A page in the language of a request. Texts that go into it are escaped here."""
+    """A page in the language of a request, `?lang=` before the browser's. Texts that go into it are escaped here."""
 
     def __init__(self, request: web.Request) -> None:
-        self.language = _language_of(request)
+        asked = _base_of(request.query.get("lang", ""))
+        self._chosen = asked if asked in _texts() else None
+        self.language = self._chosen or _language_of(request)
         self._texts = _texts()[self.language]
         self._parts: list[str] = []
 
@@ -41,8 +45,9 @@ class Form:
         self._parts.append(f'<p class="{kind}"{role}>{escape(self.text(name, **values))}</p>')
 
     def open(self, action: str, hidden: Mapping[str, str]) -> None:
-        """Begin the form."""
-        self._parts.append(f'<form method="post" action="{escape(action)}">')
+        """Begin the form; it stays in the language that was asked for."""
+        query = f"?lang={self._chosen}" if self._chosen else ""
+        self._parts.append(f'<form method="post" action="{escape(action + query)}">')
         self._parts += [
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in hidden.items()
         ]
@@ -74,7 +79,7 @@ class Form:
 
     def page(self, title: str, status: int = 200, sends_to: str = "") -> web.Response:
         """The whole page. `sends_to`: the origin that its form may end up at."""
-        values = {"language": self.language, "title": escape(self.text(title)), "content": "\n".join(self._parts)}
+        values = {"language": self.text("tag"), "title": escape(self.text(title)), "content": "\n".join(self._parts)}
         headers = {
             "Content-Security-Policy": f"{POLICY} {sends_to}".rstrip(),
             "X-Content-Type-Options": "nosniff",
@@ -106,5 +111,11 @@ def _template() -> Template:
 def _language_of(request: web.Request) -> str:
     """The first language of Accept-Language that there are texts in; browsers send them in order of preference."""
     wanted = request.headers.get(hdrs.ACCEPT_LANGUAGE, "").split(",")[:MAX_LANGUAGES]
-    tags = (each.partition(";")[0].strip().lower().partition("-")[0] for each in wanted)
+    tags = (_base_of(each.partition(";")[0]) for each in wanted)
     return next((tag for tag in tags if tag in _texts()), FALLBACK)
+
+
+def _base_of(tag: str) -> str:
+    """The language of a tag, without its script and country."""
+    base = tag.strip().lower().replace("_", "-").partition("-")[0]
+    return ALSO.get(base, base)

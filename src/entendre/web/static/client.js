@@ -15,6 +15,7 @@ export class Client extends EventTarget {
     super();
     this.device = device;
     this.key = "";
+    this.language = "";
   }
 
   get connected() {
@@ -30,6 +31,7 @@ export class Client extends EventTarget {
     address.searchParams.set("device", this.device);
     const room = new URLSearchParams(location.search).get("room");
     if (room) address.searchParams.set("room", room);
+    if (this.language) address.searchParams.set("language", this.language);
     const protocols = ["realtime", ...(this.key ? [`openai-insecure-api-key.${this.key}`] : [])];
     this.#say("state", "connecting");
     this.#socket = new WebSocket(address, protocols);

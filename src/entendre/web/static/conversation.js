@@ -1,6 +1,6 @@
 // The conversation as it is shown: one block per turn.
 
-import { text } from "./text.js";
+import { known, text } from "./text.js";
 import { drawTimeline, element } from "./timeline.js";
 
 const MOST_TURNS = 100;
@@ -69,8 +69,9 @@ export class Conversation {
     this.#follow();
   }
 
-  failed(message) {
-    (this.#current ?? this.#block(null)).root.append(element("p", "failed", text("error_turn", { message })));
+  failed(code) {
+    const name = known(`error_${code}`) ? `error_${code}` : "error_turn";
+    (this.#current ?? this.#block(null)).root.append(element("p", "failed", text(name, { code })));
     this.#follow();
   }
 

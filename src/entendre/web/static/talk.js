@@ -3,7 +3,7 @@
 import { Loudspeaker, Microphone } from "./audio.js";
 import { Client } from "./client.js";
 import { Conversation } from "./conversation.js";
-import { loadText, text } from "./text.js";
+import { loadText, offerLanguages, text } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
 const KEY = "entendre.key";
@@ -125,7 +125,7 @@ client.addEventListener("response.created", ({ detail }) => {
 client.addEventListener("response.done", ({ detail: { response } }) => {
   if (responding === response.id) responding = null;
   if (response.status === "cancelled") for (const item of response.output) conversation.interrupted(item.id);
-  if (response.status === "failed") conversation.failed(response.status_details?.error?.message ?? "");
+  if (response.status === "failed") conversation.failed(response.status_details?.error?.code ?? "");
 });
 client.addEventListener("entendre.turn", ({ detail }) => {
   if (detail.stage === "understood") conversation.understood(detail.item_id, detail.plan);
@@ -134,7 +134,7 @@ client.addEventListener("entendre.turn", ({ detail }) => {
 client.addEventListener("error", ({ detail }) => {
   // Both mean that something had just ended when the page asked to end it.
   if (!["invalid_truncation", "response_cancel_not_active"].includes(detail.error.code)) {
-    conversation.failed(detail.error.message);
+    conversation.failed(detail.error.code ?? detail.error.type);
   }
 });
 loudspeaker.onIdle = showState;
@@ -158,7 +158,9 @@ byId("key-form").addEventListener("submit", async (event) => {
 });
 
 settings = await (await fetch("/static/settings")).json();
-await loadText(settings.languages, settings.language);
+const chosen = await loadText(settings.languages, settings.language);
+offerLanguages(byId("language"), settings.languages, chosen.language);
+client.language = chosen.talk;
 for (const example of text("examples")) {
   const button = document.createElement("button");
   button.type = "button";

@@ -61,5 +61,5 @@ export function element(tag, className = "", content = "") {
 }
 
 function ms(value) {
-  return `${Math.round(value)} ms`;
+  return text("milliseconds", { n: Math.round(value) });
 }

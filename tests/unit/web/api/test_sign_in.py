@@ -317,8 +317,11 @@ async def test_strange_forms_are_refused(site: ApiSite, data: str) -> None:
     assert "error" in body
 
 
-async def test_pages_escape_what_they_are_given_and_speak_two_languages(site: ApiSite) -> None:
+async def test_pages_escape_what_they_are_given_and_speak_the_language_asked_for(site: ApiSite) -> None:
     _, text, _ = await page(site, "GET", "/device", {"user_code": '"><script>x</script>'})
     assert "<script" not in text
     _, text, _ = await page(site, "GET", "/device", {}, **{"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"})
     assert re.search('<html lang="de">.*<h1>Gerät verbinden</h1>', text, re.DOTALL)
+    _, text, _ = await page(site, "GET", "/device", {"lang": "tl-PH"}, **{"Accept-Language": "de"})
+    assert re.search('<html lang="fil">.*<h1>Ikonekta ang device</h1>', text, re.DOTALL)
+    assert 'action="/device?lang=fil"' in text
