@@ -11,7 +11,9 @@ from importlib import metadata
 
 FORBIDDEN = re.compile(r"\b(?:A?GPL|GNU (?:Affero )?General Public)", re.IGNORECASE)
 LESSER = re.compile(r"\bL(?:esser )?GPL|GNU Lesser|Library General Public", re.IGNORECASE)
-EXTRAS = frozenset({"speech", "media", "mqtt", "wyoming", "esphome", "speaker", "xiaozhi", "postgres", "fleet"})
+EXTRAS = frozenset(
+    {"speech", "voices", "media", "mqtt", "wyoming", "esphome", "speaker", "xiaozhi", "postgres", "fleet"}
+)
 """Extras that run with the server; `dev` only builds and checks it."""
 
 

@@ -4,7 +4,7 @@
 set -eu
 
 VENV="${1:-.venv}"
-EXTRAS="${ENTENDRE_EXTRAS:-speech,mqtt,wyoming,xiaozhi,esphome,media,postgres,fleet,dev}"
+EXTRAS="${ENTENDRE_EXTRAS:-speech,voices,mqtt,wyoming,xiaozhi,esphome,media,postgres,fleet,dev}"
 STAMP="$VENV/.entendre-setup"
 
 say() { printf '%s\n' "$*" >&2; }

@@ -21,6 +21,7 @@ MODELS = Path(os.environ.get("ENTENDRE_SPEECH_MODELS_DIR") or "models")
 SAID = {
     "es-MX": ("la luz de la cocina está encendida", "luz"),
     "pt-BR": ("a luz da cozinha está acesa", "luz"),
+    "zh-CN": ("厨房的灯已经打开", "厨房"),
     "tr": ("mutfak ışığını açtım", "mutfak"),
     "ms": ("lampu dapur sudah dihidupkan", "lampu"),
     "fil": ("bukas na ang ilaw sa kusina", "ilaw"),

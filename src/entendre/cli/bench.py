@@ -16,6 +16,7 @@ from typing import Any
 from entendre.core.errors import InvalidInputError
 
 DEFAULT_ENDS_FILE = Path("out/bench/ends.json")
+DEFAULT_CASES = Path("tests/unit/skills/spoken")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,9 +39,10 @@ def add_parser(subparsers: Any) -> None:
     idle = kinds.add_parser("idle", help="memory of idle connections and event-loop lag")
     idle.add_argument("--connections", type=int, default=1000, metavar="N")
     understand = kinds.add_parser("understand", help="time a sentence against hassil alone")
-    spoken = Path("tests/unit/skills/spoken")
     languages = kinds.add_parser("languages", help="time to understand in every language, and the memory of all")
-    languages.add_argument("--sentences", type=Path, default=spoken, metavar="FOLDER", help=f"(default {spoken})")
+    languages.add_argument(
+        "--sentences", type=Path, default=DEFAULT_CASES, metavar="FOLDER", help=f"(default {DEFAULT_CASES})"
+    )
     intents = kinds.add_parser("intents", help="the test sentences of Home Assistant's intents, from a checkout")
     intents.add_argument("checkout", type=Path, metavar="CHECKOUT", help="of github.com/OHF-Voice/intents")
     for each in (languages, intents):
@@ -59,8 +61,15 @@ def add_parser(subparsers: Any) -> None:
     fuzz.add_argument("--inputs", type=int, default=1_000_000, metavar="N", help="for each codec (default 1000000)")
     fuzz.add_argument("--codec", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     fuzz.add_argument("--seed", type=int, default=1, help="of chance (default 1)")
+    spoken = kinds.add_parser("spoken", help="commands said aloud: heard, understood and done, by language")
+    spoken.add_argument("--language", action="append", default=[], metavar="TAG", help="may be repeated; all without")
+    spoken.add_argument("--cases", type=Path, default=DEFAULT_CASES, metavar="FOLDER", help=f"default {DEFAULT_CASES}")
+    spoken.add_argument("--data", type=Path, metavar="FOLDER", help="recordings (default: ENTENDRE_SPEECH_DATA)")
+    spoken.add_argument("--recognizer", default="whisper-base", metavar="NAME", help="default whisper-base")
+    spoken.add_argument("--count", type=int, default=20, metavar="N", help="commands of a language (default 20)")
+    spoken.add_argument("--models-dir", type=Path, metavar="FOLDER", help="default: that of the settings")
     whole = kinds.add_parser("all", help="all of these, briefly")
-    for each in (gap, load, idle, storm, understand, languages, intents, store, fleet, fuzz, whole):
+    for each in (gap, load, idle, storm, understand, languages, intents, store, fleet, fuzz, spoken, whole):
         each.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -138,7 +147,24 @@ def _measured(kind: str, args: argparse.Namespace) -> dict[str, Any]:
         from entendre.bench.intents import measure_all
 
         return measure_all(args.checkout, args.language)
+    if kind == "spoken":
+        return _spoken(args)
     return _timed(kind)
+
+
+def _spoken(args: argparse.Namespace) -> dict[str, Any]:
+    """Each language with cases, one after another."""
+    from entendre.bench.machine import describe_machine
+    from entendre.bench.spoken import SpokenOptions, measure_spoken
+    from entendre.config import Settings
+
+    report: dict[str, Any] = {"machine": describe_machine()}
+    data, folder = _data(args), args.models_dir or Settings().models_dir.expanduser()
+    languages = args.language or sorted(path.stem for path in args.cases.glob("*.txt") if "_" not in path.stem)
+    for language in languages:
+        given = SpokenOptions(language, folder, args.cases, data, args.recognizer, args.count)
+        report[language] = measure_spoken(given, _show)
+    return report
 
 
 def _timed(kind: str) -> dict[str, Any]:

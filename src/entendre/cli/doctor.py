@@ -26,7 +26,7 @@ OK, OPTIONAL, MISSING = "ok", "optional", "missing"
 _MARKS = {OK: "ok      ", OPTIONAL: "optional", MISSING: "MISSING "}
 LEAST_FREE_BYTES = 500 * 10**6
 CONNECT_S = 2.0
-_EXTRAS = ("speech", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker", "postgres", "fleet")
+_EXTRAS = ("speech", "voices", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker", "postgres", "fleet")
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([a-z]+)['\"]")
 
 

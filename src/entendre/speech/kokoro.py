@@ -6,6 +6,7 @@ that the network never learnt are spoken with the mouth of a near one.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from entendre.core.errors import ModelError, SynthesisError
 from entendre.core.tags import base_tag
 from entendre.ports import Cancelled, InferenceCancelled
+from entendre.speech.mandarin import mandarin_sounds
 from entendre.speech.written import for_voice, sentences
 
 STYLE_SIZE = 256
@@ -31,6 +33,7 @@ QUIET = 0.004
 LEAD_IN_S = 0.02
 SOUNDS_TIMEOUT_S = 10.0
 LONGEST_TEXT_CHARACTERS = 4_000
+MANDARIN = "mandarin"
 _TIE = "^"
 _SWITCH = re.compile(r"\([a-z-]+\)")
 """What espeak-ng writes where it goes over to another language and back."""
@@ -60,13 +63,16 @@ class KokoroVoice:
             raise ModelError("The voice kokoro could not be loaded.", detail=str(error)) from error
         self._tokens = self._session.get_inputs()[0].name
         spoken = _document()["languages"]
-        self.languages = frozenset(tag for tag, way in spoken.items() if way["voice"] in self._styles)
+        lacking = {MANDARIN} if importlib.util.find_spec("pypinyin") is None else set()
+        self.languages = frozenset(
+            tag for tag, way in spoken.items() if way["voice"] in self._styles and way["sounds"] not in lacking
+        )
 
     def synthesize(self, text: str, *, language: str, speed: float = 1.0, cancelled: Cancelled) -> Iterator[bytes]:
         """PCM16 at 24 kHz, a sentence at a time. Raises: InferenceCancelled, SynthesisError."""
         tag = language.replace("_", "-").lower()
         way = _document()["languages"].get(tag if tag in self.languages else base_tag(tag))
-        if way is None or way["voice"] not in self._styles:
+        if way is None or base_tag(tag) not in self.languages:
             raise SynthesisError(f"The voice kokoro does not speak {language}.")
         if len(text) > LONGEST_TEXT_CHARACTERS:
             raise SynthesisError(f"A text to speak may have at most {LONGEST_TEXT_CHARACTERS} characters.")
@@ -78,8 +84,15 @@ class KokoroVoice:
                 yield pcm
 
     def say(self, text: str, sounds: str, voice: str, speed: float = 1.0) -> bytes:
-        """A sentence with the sounds of a language of espeak-ng and one of the voices. Raises: SynthesisError."""
-        symbols = self._sounds(text, sounds)
+        """A sentence with one of the voices and the sounds of a language of espeak-ng, or "mandarin" by Pinyin.
+
+        Raises: SynthesisError.
+        """
+        if sounds == MANDARIN:
+            runs = (sound if done else self._sounds(sound, "en-us") for sound, done in mandarin_sounds(text))
+            symbols = _known(" ".join(runs))
+        else:
+            symbols = self._sounds(text, sounds)
         return self._speak(symbols, voice, min(max(speed, SLOWEST), FASTEST)) if symbols else b""
 
     def _sounds(self, text: str, language: str) -> str:
@@ -95,7 +108,7 @@ class KokoroVoice:
         document = _document()
         for joined, symbol in document["joined"].items():
             written = written.replace(joined, symbol)
-        return "".join(letter for letter in written if letter in document["symbols"])[:MOST_SYMBOLS]
+        return _known(written)
 
     def _speak(self, symbols: str, voice: str, speed: float) -> bytes:
         ids = [_document()["symbols"][symbol] for symbol in symbols]
@@ -110,6 +123,11 @@ class KokoroVoice:
         except Exception as error:  # a plugin call: onnxruntime's errors share no narrower base
             raise SynthesisError(detail=str(error)) from error
         return (np.clip(_without_silence(audio, self.rate_hz), -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+
+
+def _known(written: str) -> str:
+    symbols = _document()["symbols"]
+    return "".join(letter for letter in written if letter in symbols)[:MOST_SYMBOLS]
 
 
 def _style(path: Path) -> NDArray[np.float32]:

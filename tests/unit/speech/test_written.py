@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from entendre.speech.mandarin import mandarin_sounds, syllable
 from entendre.speech.written import for_voice, sentences
 
 
@@ -40,3 +41,18 @@ def test_signs_and_numbers(language: str, text: str, said: str) -> None:
 )
 def test_sentences(text: str, pieces: list[str]) -> None:
     assert list(sentences(text)) == pieces
+
+
+@pytest.mark.parametrize(
+    ("pinyin", "sounds"),
+    [("da3", "ta↓"), ("chu2", "ꭧʰu↗"), ("fang2", "fa↗ŋ"), ("yuan2", "ɥɛ↗n"), ("wo3", "wo↓"), ("shi4", "ʂɨ↘"),
+     ("lv4", "ly↘"), ("ju2", "ʨy↗"), ("liu4", "ljou↘"), ("wei2", "wei↗"), ("er4", "ɚ↘"), ("yong4", "jʊ↘ŋ"),
+     ("que1", "ʨʰɥe→"), ("de5", "tɤ"), ("un", "wən"), ("?", "")],
+)  # fmt: skip
+def test_syllables_of_pinyin(pinyin: str, sounds: str) -> None:
+    assert syllable(pinyin) == sounds
+
+
+def test_chinese_with_english_in_it() -> None:
+    pytest.importorskip("pypinyin")
+    assert list(mandarin_sounds("打开TV，10分钟")) == [("ta↓kʰai→", True), ("TV, ", False), ("ʂɨ↗fə→n ꭧʊ→ŋ", True)]
