@@ -9,10 +9,12 @@ from zoneinfo import available_timezones
 import pytest
 import yaml
 
+from entendre.core.home import ItemList
 from entendre.skills.calculator.arithmetic import ArithmeticRefused, evaluate, exact, for_speech, power, root
 from entendre.skills.calculator.units import UNITS, convert
-from entendre.skills.clock.places import find_place
+from entendre.skills.clock.places import find_place, plain_place
 from entendre.skills.lists.items import split_items
+from entendre.skills.lists.skill import _Chosen, _on_list
 from entendre.skills.plugins import BUILT_IN
 from entendre.skills.reminders.skill import _next_month_day
 
@@ -166,6 +168,26 @@ def test_a_place_in_any_case_is_said_by_its_name(asked: str) -> None:
     place = find_place(asked, "ru")
     assert place is not None
     assert place.name in {"Москва", "Уфа", "Владивосток"}
+
+
+def test_a_service_is_asked_for_a_place_in_its_first_case() -> None:
+    assert plain_place("Izmir'de", "tr") == "İzmir"
+    assert plain_place("казани", "ru") == "Казань"
+    assert plain_place("Bielefeld", "en") == "Bielefeld"
+
+
+@pytest.mark.parametrize(
+    ("items", "asked", "found"),
+    [
+        (("süt", "yumurta"), "sütü", ["süt"]),
+        (("молоко", "сыр"), "молока", ["молоко"]),
+        (("eggs", "egg noodles"), "egg", ["eggs"]),
+        (("tea", "team jersey"), "te", []),
+        (("bread",), "beans", []),
+    ],
+)
+def test_items_are_found_in_other_cases(items: tuple[str, ...], asked: str, found: list[str]) -> None:
+    assert _on_list(_Chosen("shopping", "list", ItemList("shopping", {}, items), True), asked) == found
 
 
 def test_every_place_has_one_zone_that_exists() -> None:

@@ -38,6 +38,12 @@ def find_place(asked: str, language: str) -> Place | None:
     return places[best[0]] if best else None
 
 
+def plain_place(asked: str, language: str) -> str:
+    """A place as others know it: in its first case where it is one of the listed ones, else as it was said."""
+    known = _places(language.split("-")[0]).get(_folded(asked))
+    return known.name if known else asked
+
+
 def _qualified(key: str, places: Mapping[str, Place]) -> Place | None:
     """ "paris france", "birmingham alabama": the first place, unless the second lies in another part of the world."""
     words = key.split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entendre.core.actions import AddItem, ClearList, CompleteItem, RemoveItem
@@ -15,6 +16,8 @@ DEFAULT_LIST = "shopping"
 """The list meant when none is named, and its id when the home has none."""
 
 MAX_SPOKEN_ITEMS = 20
+SHORTEST_STEM, LONGEST_ENDING = 3, 2
+"""Letters that words of a language with cases share, and may differ in."""
 
 
 class ListsSkill:
@@ -140,7 +143,23 @@ def _on_list(chosen: _Chosen, name: str) -> list[str]:
     exact = [item for item in chosen.items if same_name(item, name)]
     if exact:
         return exact
-    return [item for item in chosen.items if item.casefold().split()[-len(name.split()) :] == name.casefold().split()]
+    asked = name.casefold().split()
+    ending = [item for item in chosen.items if item.casefold().split()[-len(asked) :] == asked]
+    return ending or [item for item in chosen.items if _same_but_endings(item.casefold().split(), asked)]
+
+
+def _same_but_endings(known: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether words are the same but for a case or number ending ("sütü" of "süt", "молока" of "молоко")."""
+    return len(known) == len(asked) and all(
+        _shared_letters(one, other) >= max(SHORTEST_STEM, max(len(one), len(other)) - LONGEST_ENDING)
+        for one, other in zip(known, asked, strict=True)
+    )
+
+
+def _shared_letters(one: str, other: str) -> int:
+    """How many letters two words begin alike with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _clear(request: Request, chosen: _Chosen) -> Plan:

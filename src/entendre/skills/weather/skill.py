@@ -10,6 +10,7 @@ from typing import Any
 from entendre.core.errors import ConfigurationError
 from entendre.core.plan import Plan
 from entendre.skills.base import Request
+from entendre.skills.clock.places import plain_place
 from entendre.skills.slots import WEEKDAYS, flag, text
 from entendre.skills.weather.local import FileWeather
 from entendre.skills.weather.open_meteo import Home, OpenMeteoWeather
@@ -58,7 +59,7 @@ class WeatherSkill:
         """An answer from the provider, or why there is none."""
         if self._provider is None:
             return Plan(request.say("weather_no_provider"), refusal=True)
-        place = text(request, "place") or request.world.home.place
+        place = _said_place(request) or request.world.home.place
         today = request.world.now.date()
         try:
             forecast = await self._provider.forecast(place, today, request.language)
@@ -159,8 +160,14 @@ def _expects(day: Day, asked: str) -> bool:
 
 def _asked_place(request: Request, forecast: Forecast) -> str | None:
     """The place to name, if one was asked for."""
-    asked = text(request, "place")
+    asked = _said_place(request)
     return (forecast.place or asked) if asked else None
+
+
+def _said_place(request: Request) -> str | None:
+    """The place of the question, in its first case: a service of the world knows no others."""
+    said = text(request, "place")
+    return plain_place(said, request.language) if said else None
 
 
 def _temperature(request: Request, forecast: Forecast, days: list[Day]) -> str:
