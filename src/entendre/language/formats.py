@@ -9,6 +9,7 @@ from typing import Any
 from entendre.language.pack import LanguagePack
 from entendre.language.replies import Formatter
 from entendre.language.say import (
+    say_color,
     say_date,
     say_datetime,
     say_days,
@@ -31,6 +32,7 @@ _OF_VALUE: Mapping[str, Callable[[LanguagePack, Any], str]] = {
     "temperature": say_temperature,
     "days": say_days,
     "list": say_list,
+    "color": say_color,
 }
 
 CASES: Mapping[str, tuple[str, Callable[[LanguagePack, Any, str], str]]] = {

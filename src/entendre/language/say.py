@@ -13,6 +13,10 @@ from entendre.language.numbers import Number, tidy
 from entendre.language.pack import LanguagePack
 from entendre.language.plurals import plural_category
 
+_OPTIONAL = re.compile(r"\[[^\[\]()]*\]")
+_CHOICE = re.compile(r"\(([^()\[\]|]*)(?:\|[^()\[\]]*)?\)")
+WHITES = {"warmwhite": 2700, "coolwhite": 5000}
+"""Whites that are colours here, by the tone that they are called after."""
 LARGEST_FIRST = ("day", "hour", "minute", "second")
 SOON_DAYS = 6
 HALF_HOUR = 30
@@ -149,6 +153,22 @@ def _formed(pack: LanguagePack, pattern: str | Mapping[str, str], value: Number)
     if isinstance(pattern, Mapping):
         pattern = pattern.get(plural_category(pack.language, value), pattern["other"])
     return str(pattern).format(n=say_number(pack, value))
+
+
+def say_color(pack: LanguagePack, value: str) -> str:
+    """A CSS colour in the words of `say.yaml`, or the first that the language reads it from, or as it is."""
+    own = pack.say.get("colors", {}).get(value)
+    spoken = pack.names.get("colors", {}).get(value) or pack.names.get("kelvin", {}).get(WHITES.get(value))
+    reading = own or (_first_reading(str(spoken[0])) if spoken else value)
+    return value if "<" in reading else str(reading)
+
+
+def _first_reading(template: str) -> str:
+    """The first of what a template accepts, without its optional words."""
+    previous = ""
+    while previous != template:
+        previous, template = template, _CHOICE.sub(r"\1", _OPTIONAL.sub("", template))
+    return " ".join(template.split())
 
 
 def say_days(pack: LanguagePack, days: Sequence[str]) -> str:

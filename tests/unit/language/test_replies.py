@@ -73,6 +73,22 @@ def test_another_day_makes_other_dates() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "value", "spoken"),
+    [
+        ("en", "lightblue", "light blue"),
+        ("en", "lime", "lime"),
+        ("en", "warmwhite", "warm white"),
+        ("en", "rebeccapurple", "rebeccapurple"),
+        ("ms", "red", "merah"),
+        ("fil", "green", "berde"),
+    ],
+)
+def test_colours_are_said_in_words(language: str, value: str, spoken: str) -> None:
+    replies = Replies(language, {"it": "it: {color}"}, {}, formatters(load_pack(language), MONDAY))
+    assert replies.say("it", color=value) == f"it: {spoken}"
+
+
+@pytest.mark.parametrize(
     ("language", "forms"),
     [
         ("en", {0: 1, 1: 0, 2: 1, 1.5: 1}),
