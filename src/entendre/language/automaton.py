@@ -109,6 +109,7 @@ class Automaton:
         self._graph: Graph | None = None
         self._accepts: dict[int, list[int]] = {}
         self._states: dict[bytes, State] = {}
+        self._start: State | None = None
         self.vocabulary: set[str] = set()
 
     @property
@@ -122,7 +123,9 @@ class Automaton:
     @property
     def start(self) -> State:
         """Where every sentence begins."""
-        return self.state((self.graph.start,))
+        if self._start is None:
+            self._start = self.state((self.graph.start,))
+        return self._start
 
     def state(self, nodes: Iterable[int]) -> State:
         """The state of a set of nodes."""

@@ -206,7 +206,9 @@ class DateGrammar:
 
 def _in_figures(words: Sequence[str], start: int, order: str) -> list[tuple[int, tuple[int, int, int | None]]]:
     """A date in figures as month, day and year; the year may be missing."""
-    pieces = re.split("[-/.]", words[start]) if start < len(words) else []
+    if start >= len(words) or not words[start][0].isdigit():
+        return []
+    pieces = re.split("[-/.]", words[start])
     short = len(pieces) == 2 and ("/" in words[start] or ("." in words[start] and order == "dmy"))
     if not all(piece.isdecimal() for piece in pieces) or not (short or len(pieces) == 3):
         return []

@@ -146,7 +146,9 @@ def minutes_of(time: str) -> int:
 
 def _written_clock(words: Sequence[str], start: int) -> list[tuple[int, int]]:
     """A time in figures: "7:30", "7.30"."""
-    pieces = words[start].replace(".", ":").split(":") if start < len(words) else []
+    if start >= len(words) or not words[start][0].isdigit():
+        return []
+    pieces = words[start].replace(".", ":").split(":")
     if len(pieces) == 2 and all(piece.isdigit() for piece in pieces) and len(pieces[1]) == 2:
         hour, minute = int(pieces[0]), int(pieces[1])
         if hour < 24 and minute < 60:

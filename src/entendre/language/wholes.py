@@ -46,9 +46,13 @@ class WholeGrammar:
         self._articles: Phrases[None] = phrase_set(data.articles, words_of)
         self._joiners: Phrases[None] = phrase_set(data.joiner, words_of)
         self._digits = digits
+        spoken = (*data.ones, *data.values, *data.multipliers, *data.articles)
+        self._firsts = frozenset(cut[0] for phrase in spoken if (cut := words_of(str(phrase))))
 
     def at(self, words: Sequence[str], start: int) -> list[Whole]:
         """Numbers that begin at `start`: the longest first, then those of fewer words."""
+        if start >= len(words) or not (words[start] in self._firsts or words[start][0].isdigit()):
+            return []
         found: list[Whole] = []
         parts: list[_Part] = []
         position, joined, unit = start, False, 1
