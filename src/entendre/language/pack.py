@@ -32,6 +32,7 @@ class WordData:
     never_ends: frozenset[str] = frozenset()
     never_begins_open: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
+    closing: frozenset[str] = frozenset()
     value_leads: frozenset[str] = frozenset()
     conjunctions: Phrases = ()
     pauses: Phrases = ()
@@ -62,6 +63,7 @@ class NumberData:
     `ones` are digits, `values` all other words that add, `multipliers` multiply what stands before them;
     `lone_multipliers` do so without anything before them. `short_tail`: a last digit counts tenths of the unit before
     it. `digits` count only in strings of digits. `joiner_after`: the least unit after which a joiner may stand.
+    `ends`: words after which a number is over, such as those with a case ending.
     """
 
     ones: Mapping[str, int]
@@ -71,6 +73,7 @@ class NumberData:
     digits: Mapping[str, int] = field(default_factory=dict)
     joiner: Phrases = ()
     joiner_after: int = 10
+    ends: Phrases = ()
     short_tail: bool = False
     minus: Phrases = ()
     point: Phrases = ()
@@ -114,6 +117,7 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
         "never_ends",
         "never_begins_open",
         "subjects",
+        "closing",
         "value_leads",
         "known",
     ):

@@ -17,6 +17,7 @@ ALONE_COST = 0.2
 MAX_SPLITS = 6
 MAX_CARRIED_END = 3
 MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
+MIN_CLOSED_WORDS = 2
 NAME_SLOTS = frozenset({"name", "list_name"})
 UNSPLIT_SLOTS = frozenset({"text"})
 TAKES_BACK = frozenset({"NeverMind"})
@@ -37,6 +38,7 @@ class Splitter:
     ) -> None:
         """`beginnings`: words that a sentence may begin with."""
         self._verbs = frozenset(beginnings) - pack.words.light.keys()
+        self._closing = pack.words.closing
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
         self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
         self._tails = frozenset(tokenizer.words(phrase) for phrase in pack.words.one_more_tail)
@@ -70,11 +72,18 @@ class Splitter:
         return alone
 
     def _unjoined(self, tokens: Tokens, world: World) -> list[Meaning]:
-        """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact."""
+        """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact.
+
+        They part before a verb, or after one where verbs close a sentence ("lambayı aç televizyonu kapat").
+        """
         if len(tokens.words) > MAX_UNJOINED_WORDS * self._a_word:
             return []
-        for place in range(self._least, len(tokens.words) - self._least + 1):
-            if tokens.words[place] not in self._verbs:
+        for place in range(1, len(tokens.words)):
+            closed = tokens.words[place - 1] in self._closing
+            least = MIN_CLOSED_WORDS if closed else self._least
+            if not least <= place <= len(tokens.words) - least:
+                continue
+            if not closed and tokens.words[place] not in self._verbs:
                 continue
             first = self._interpret(tokens.part(0, place), world, exact=True)
             if first is None or first.is_open or first.command.intent in TAKES_BACK:
@@ -83,6 +92,9 @@ class Splitter:
             second = self._interpret(right, _with_mentioned(world, first), exact=True)
             if second is not None and not second.is_open:
                 return [first, second]
+            more = self._unjoined(right, _with_mentioned(world, first)) if closed and second is None else []
+            if more:
+                return [first, *more]
         return []
 
     def _points(self, tokens: Tokens) -> list[tuple[int, int]]:
@@ -191,7 +203,7 @@ class Splitter:
         """The first command lacks the second one's end: "turn the lamp and the fan off"."""
         verb_of = next(
             (count for count in range(1, min(3, len(left.words)))
-             if self._interpret(left.part(0, count).joined(right), world, exact=True)),
+             if (found := self._interpret(left.part(0, count).joined(right), world, exact=True)) and not found.is_open),
             0,
         )  # fmt: skip
         second = self._interpret(left.part(0, verb_of).joined(right), world, exact=True)

@@ -45,6 +45,7 @@ class WholeGrammar:
         self._lone: Phrases[None] = phrase_set(data.lone_multipliers, words_of)
         self._articles: Phrases[None] = phrase_set(data.articles, words_of)
         self._joiners: Phrases[None] = phrase_set(data.joiner, words_of)
+        self._ends = frozenset(data.ends)
         self._digits = digits
         spoken = (*data.ones, *data.values, *data.multipliers, *data.articles)
         self._firsts = frozenset(cut[0] for phrase in spoken if (cut := words_of(str(phrase))))
@@ -68,6 +69,8 @@ class WholeGrammar:
             unit = parts[-1].room if parts[-1].room > TENS_FROM else 1
             found.append(Whole(position, self._total(parts, joined), unit))
             joined = False
+            if words[position - 1] in self._ends:
+                break
         return found[::-1]
 
     def _multiplied(self, words: Sequence[str], start: int, parts: list[_Part]) -> tuple[int, list[_Part]] | None:

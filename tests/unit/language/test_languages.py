@@ -192,3 +192,9 @@ def test_percentages_and_temperatures_come_back(tag: str) -> None:
 def test_a_date_is_said_and_read_in_its_own_year(tag: str) -> None:
     far = date(2027, 6, 5)
     assert reader(tag).value("date", say_date(reader(tag).pack, far, TODAY)).day == far
+
+
+def test_a_number_is_over_after_a_case_ending() -> None:
+    turkish = reader("tr")
+    assert turkish.read.numbers.parse(turkish.words("yüzü sekize"), 0)[0] == (1, 100)
+    assert turkish.read.numbers.parse(turkish.words("yüz sekize"), 0)[0] == (2, 108)
