@@ -51,6 +51,8 @@ def _list(folder: Path, *, as_json: bool) -> int:
         where = f"installed: {row['origin']}" if row["installed"] else f"not installed; {row['get']}"
         print(f"{row['name']}  ({row['kind']}, {row['size_mb']} MB, {row['licence']}, {_languages(row['languages'])})")
         print(f"    {row['text']}")
+        if isinstance(weak := row["weak"], list) and weak:
+            print(f"    hears badly: {' '.join(weak)}")
         print(f"    {where}")
     return 0
 
@@ -61,6 +63,7 @@ def _row(model: Model, installed: Installed | None) -> dict[str, object]:
         "name": model.name,
         "kind": model.kind,
         "languages": sorted(model.languages),
+        "weak": sorted(model.weak),
         "licence": model.licence,
         "size_mb": round(model.size_bytes / MEGABYTE),
         "text": model.text,

@@ -23,7 +23,6 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Days = Annotated[int, Meta(ge=0, le=3_660)]
-Size = Annotated[float, Meta(gt=0)]
 
 
 class MarketLanguage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,19 +52,12 @@ class Currency(Struct, frozen=True, forbid_unknown_fields=True):
     spoken: dict[Tag, Text]
 
 
-class LocalUnit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A unit that people still use: how many base units of `measures` it is (gram, metre, square metre, litre)."""
-
-    measures: Literal["mass", "length", "area", "volume"]
-    size: Size
-
-
 class Units(Struct, frozen=True, forbid_unknown_fields=True):
-    """Units of a market. `local`: those that it has beside the metric ones, by their name in the calculator's words."""
+    """Units of a market. `local`: those that people still use beside the metric ones, by the calculator's names."""
 
     temperature: Literal["C", "F"]
     distance: Literal["km", "mile"] = "km"
-    local: dict[Name, LocalUnit] = {}
+    local: tuple[Name, ...] = ()
 
 
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):

@@ -59,7 +59,8 @@ class Source:
 class Model:
     """One entry of the catalogue. `module` names the package that holds both model and engine, if there is one.
 
-    `scripts`: what it writes languages in that it can't write in their own letters, by language.
+    `scripts`: what it writes languages in that it can't write in their own letters, by language. `weak`: languages
+    that a recognizer hears so badly that spoken commands mostly fail.
     """
 
     name: str
@@ -72,11 +73,16 @@ class Model:
     sources: tuple[Source, ...]
     module: str = ""
     scripts: Mapping[str, str] = field(default_factory=dict)
+    weak: frozenset[str] = frozenset()
 
     @property
     def size_bytes(self) -> int:
         """Size of all files whose size is known."""
         return sum(file.size_bytes or 0 for file in self.files)
+
+    def is_weak_in(self, language: str) -> bool:
+        """Whether a language is covered, but badly."""
+        return language in self.weak or language.split("-")[0] in self.weak
 
     def speaks(self, language: str) -> bool:
         """Whether a language tag is covered, by its base language if need be."""
@@ -196,6 +202,7 @@ def _in_packages(model: Model, source: Source) -> dict[str, Path] | None:
 def _model(entry: Mapping[str, Any]) -> Model:
     values = dict(entry)
     values["languages"] = frozenset(values["languages"])
+    values["weak"] = frozenset(values.get("weak", ()))
     values["files"] = tuple(ModelFile(file["name"], file.get("bytes"), file.get("sha256")) for file in values["files"])
     values["sources"] = tuple(_source(source) for source in values["sources"])
     return Model(**values)

@@ -44,11 +44,6 @@ def test_policies_come_from_the_files_and_are_the_strictest_elsewhere():
         assert market.policy.consent_age <= STRICTEST.consent_age
 
 
-def test_a_unit_is_the_same_everywhere():
-    sizes = {(name, unit) for market in markets().values() for name, unit in market.units.local.items()}
-    assert len({name for name, _ in sizes}) == len(sizes)
-
-
 def _changed(folder: Path, old: str, new: str) -> Path:
     text = (files("entendre.markets") / "th" / "market.yaml").read_text(encoding="utf-8")
     assert old in text

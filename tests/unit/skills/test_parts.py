@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from entendre.core.home import ItemList
+from entendre.markets.market import markets
 from entendre.skills.calculator.arithmetic import ArithmeticRefused, evaluate, exact, for_speech, power, root
 from entendre.skills.calculator.units import UNITS, convert
 from entendre.skills.clock.places import find_place, plain_place
@@ -92,7 +93,7 @@ def test_units_of_different_things_do_not_convert(source: str, target: str) -> N
     assert convert(Fraction(1), source, target) is None
 
 
-LOCAL_UNITS = {"cun", "chi", "zhang", "li", "jin", "liang", "mu", "wah", "square_wah", "ngan", "rai", "baht_of_gold"}
+LOCAL_UNITS = {unit for market in markets().values() for unit in market.units.local}
 """Units of some markets, which only their languages say."""
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from entendre.cli.fleet.terminal import table
+from entendre.cli.markets.finding import MISSING, Finding
+from entendre.cli.markets.language import check_language, is_begun
+from entendre.cli.markets.market import check_market
 from entendre.core.errors import InvalidInputError
+from entendre.core.tags import base_tag
+from entendre.markets.loader import languages
 from entendre.markets.market import Market, market_of, market_text, markets, shown
 
 
@@ -19,7 +25,9 @@ def add_parser(subparsers: Any) -> None:
     listing = actions.add_parser("list", help="every market")
     showing = actions.add_parser("show", help="all that is written down of one")
     showing.add_argument("code", metavar="CODE", help="two letters, such as IN")
-    for action in (listing, showing):
+    checking = actions.add_parser("check", help="what markets and languages lack; 1 if anything is missing")
+    checking.add_argument("codes", nargs="*", metavar="CODE", help="markets, or languages such as hi; all without")
+    for action in (listing, showing, checking):
         action.add_argument("--json", action="store_true", help="one JSON document")
 
 
@@ -28,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     match args.action:
         case "list":
             return _list(as_json=args.json)
+        case "check":
+            return _check(args.codes, as_json=args.json)
         case _:
             return _show(wanted(args.code), as_json=args.json)
 
@@ -61,6 +71,36 @@ def _row(market: Market) -> Iterator[str]:
 def _show(market: Market, *, as_json: bool) -> int:
     print(json.dumps(shown(market), ensure_ascii=False) if as_json else market_text(market).rstrip())
     return 0
+
+
+def _check(codes: list[str], *, as_json: bool) -> int:
+    wanted_markets, wanted_languages = _asked(codes)
+    found: list[Finding] = []
+    for language in wanted_languages:
+        found += check_language(language)
+    for market in wanted_markets:
+        found += check_market(market)
+    lacking = [each for each in found if each.severity == MISSING]
+    if as_json:
+        print(json.dumps({"ok": not lacking, "findings": [asdict(each) for each in found]}, ensure_ascii=False))
+    else:
+        for each in found:
+            print(f"{each.severity:8}{each.about:5} {each.place}: {each.text}")
+        checked = [*(market.code for market in wanted_markets), *wanted_languages]
+        print(f"{len(lacking)} missing, {len(found) - len(lacking)} notes in {' '.join(checked)}")
+    return 1 if lacking else 0
+
+
+def _asked(codes: list[str]) -> tuple[list[Market], list[str]]:
+    """Markets and languages to look at: a market brings its languages. Raises: InvalidInputError."""
+    chosen = [wanted(code) for code in codes if code.isupper()] if codes else list(markets().values())
+    spoken = [code for code in codes if not code.isupper()]
+    spoken += [base_tag(tag) for market in chosen for tag in market.languages]
+    unknown = sorted(set(spoken) - {base_tag(tag) for market in markets().values() for tag in market.languages})
+    unknown = [tag for tag in unknown if not is_begun(tag)]
+    if unknown:
+        raise InvalidInputError(f"There is no market or language {', '.join(unknown)}.")
+    return chosen, list(dict.fromkeys([*spoken, *(() if codes else languages())]))
 
 
 def written_number(market: Market, value: float) -> str:

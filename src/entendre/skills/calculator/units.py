@@ -1,7 +1,8 @@
 """Units of measurement: what each measures, and how many base units it is. Customary units are those of the US.
 
 Source: NIST Special Publication 811, appendix B; exact where the definition is. Chinese market units are those of the
-decree of 1959 (a liang is a tenth of a jin), Thai ones those of the Weights and Measures Act of 1923.
+decree of 1959 (a liang is a tenth of a jin), Thai ones those of the Weights and Measures Act of 1923; catty and tael
+are those of Singapore's and Malaysia's Weights and Measures Acts, the arroba is Brazil's for cattle.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _DECIMAL = {
         "liang": "50",
         "jin": "500",
         "baht_of_gold": "15.244",
+        "catty": "604.78982",
+        "tael": "37.79936375",
+        "tola": "11.6638038",
+        "arroba": "15000",
     },
     "volume": {
         "milliliter": "0.001",
@@ -80,6 +85,8 @@ _DECIMAL = {
         "square_wah": "4",
         "ngan": "400",
         "rai": "1600",
+        "sotka": "100",
+        "donum": "1000",
     },
     "energy": {"joule": "1", "calorie": "4184", "kilowatt_hour": "3600000"},
     "angle": {"degree": "1", "radian": "57.29577951308232"},
