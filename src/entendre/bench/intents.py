@@ -119,6 +119,8 @@ class Judge:
 
 def _placed(wanted: Mapping[str, Any], slots: Mapping[str, Any], home: HomeSnapshot) -> bool:
     """Whether the thing and the place are those that are wanted."""
+    if isinstance(wanted.get("name"), list):
+        return any(_placed({**wanted, "name": each}, slots, home) for each in wanted["name"])
     rooms = {each.id: each.room for each in home.appliances}
     named = slots.get("appliance") or ()
     if "name" in wanted:
@@ -141,6 +143,8 @@ def _has(slots: Mapping[str, Any], names: list[str], wanted: Any) -> bool:
 
 
 def _same(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, list):
+        return any(_same(value, each) for each in wanted)
     if isinstance(wanted, int | float) and isinstance(value, int | float):
         return float(value) == float(wanted)
     return str(value).casefold().strip() == str(wanted).casefold().strip()

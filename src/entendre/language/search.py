@@ -25,6 +25,7 @@ SLOT_COST = {"appliance": 0.0, "scene": 0.0, "kind": 0.003, "room": 0.002, "date
 OTHER_SLOT_COST = 0.001
 SUPPLY_COST = 0.04
 MAX_SUPPLIED = 2
+ONLY_SUPPLIED = MAX_SUPPLIED + 1
 REPAIR_BUDGET = 0.42
 REPAIR_BASE, REPAIR_A_WORD = 0.12, 0.07
 MAX_READINGS = 4000
@@ -98,8 +99,8 @@ class Search:
 
     @property
     def ends(self) -> list[Reading]:
-        """Readings of the whole sentence."""
-        return list(self.beams[-1].values())
+        """Readings of the whole sentence in which a word of it was said, not only supplied."""
+        return [reading for reading in self.beams[-1].values() if reading.supplied <= MAX_SUPPLIED]
 
     def _put(self, position: int, reading: Reading) -> bool:
         if reading.cost > self._budget:
@@ -182,7 +183,7 @@ class Search:
             reading = waiting.pop()
             if reading.supplied >= MAX_SUPPLIED or reading.cost + SUPPLY_COST > self._budget:
                 continue
-            count = MAX_SUPPLIED if reading.state is self._start else reading.supplied + 1
+            count = ONLY_SUPPLIED if reading.state is self._start else reading.supplied + 1
             for following, extra in reading.state.supplied(self._suppliable):
                 supplied = Reading(following, reading.cost + extra, reading.steps, count, reading.used)
                 if self._put(position, supplied):

@@ -363,3 +363,10 @@ def test_an_unknown_completeness_is_refused():
     document = {"intents": {"Bad": {"data": [{"sentences": ["x"], "completeness": "soon"}]}}}
     with pytest.raises(InvalidInputError, match="soon"):
         sentence_file("bad", document)
+
+
+@pytest.mark.parametrize(("said", "intents"), [("um", []), ("okay um", []), ("that", ["Same"])])
+def test_a_sentence_of_which_nothing_was_said_is_not_supplied(said, intents):
+    document = {"intents": {"Same": {"data": [{"sentences": ["that"]}]}}}
+    understander = Understander(load_pack("en"), [sentence_file("small", document)], HomeSnapshot())
+    assert [command.intent for command in understander.understand(said, world()).commands] == intents
