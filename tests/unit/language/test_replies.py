@@ -106,3 +106,20 @@ def test_plurals_follow_the_language(language: str, forms: dict[float, int]) -> 
 
 def test_turkish_sentences_begin_with_a_dotted_capital() -> None:
     assert say("{name}.", language="tr", name="istanbul") == "İstanbul."
+
+
+@pytest.mark.parametrize(
+    ("language", "template", "values", "spoken"),
+    [
+        ("th", "พ.ศ. {year:year}", {"year": 2026}, "พ.ศ. 2569"),
+        ("th", "{color}", {"color": "red"}, "สีแดง"),
+        ("zh", "{color}", {"color": "skyblue"}, "天蓝色"),
+        ("en", "{color}", {"color": "red"}, "red"),
+        ("en", "{year:year}", {"year": 2026}, "2026"),
+    ],
+)
+def test_years_and_colors_are_those_of_the_language(
+    language: str, template: str, values: dict[str, Any], spoken: str
+) -> None:
+    replies = Replies(language, {"it": template}, {}, formatters(load_pack(language), MONDAY))
+    assert replies.say("it", **values) == spoken

@@ -213,10 +213,22 @@ def test_a_day_of_the_month_comes_next_and_exists(day: int, on: str) -> None:
         ("两瓶牛奶和三斤苹果还有和牛", [("牛奶", "2 瓶"), ("苹果", "3 斤"), ("和牛", None)]),
         ("牛奶", [("牛奶", None)]),
         ("牛奶、鸡蛋", [("牛奶", None), ("鸡蛋", None)]),
+        ("牛肉三斤和和牛", [("牛肉", "3 斤"), ("和牛", None)]),
+        ("三文鱼", [("三文鱼", None)]),
+        ("牛奶鸡蛋", [("牛奶", None), ("鸡蛋", None)]),
+        ("一些苹果", [("苹果", None)]),
     ],
 )
 def test_items_of_words_that_are_written_together(said: str, items: list[tuple[str, str | None]]) -> None:
-    words = {"written": "together", "and": "和|还有", "pairs": "和牛", "amounts": "两=2|三=3", "measures": "瓶|斤"}
+    words = {
+        "written": "together",
+        "and": "和|还有",
+        "pairs": "和牛",
+        "amounts": "两=2|三=3",
+        "measures": "瓶|斤",
+        "groceries": "牛奶 鸡蛋",
+        "articles": "一些",
+    }
     assert [(item.name, item.quantity) for item in split_items(said, words)] == items
 
 

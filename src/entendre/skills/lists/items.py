@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 TOGETHER = "together"
@@ -26,10 +26,13 @@ def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
     known by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item, if there
     is one. Where words are `written: together`, amounts, measures and conjunctions are found without spaces.
     """
+    known = frozenset(words.get("groceries", "").split())
     if words.get("written") == TOGETHER:
         said = _spaced(said, words)
+        phrases = [phrase for piece in _COMMAS.split(said) for phrase in _at_conjunctions(piece, words)]
+        found = [_measured(each, words) for phrase in phrases for each in _cut(phrase, known)]
+        return list({item.name: item for item in found if item.name}.values())
     parts = [part for piece in _COMMAS.split(said) for part in _at_conjunctions(piece, words)]
-    known = frozenset(words.get("groceries", "").split())
     phrases = [phrase for part in parts for phrase in _run_together(part, known)]
     items = [_plain(_item(phrase, words), words, known) for phrase in phrases]
     return list({item.name: item for item in items if item.name}.values())
@@ -39,15 +42,40 @@ def _choices(words: Mapping[str, str], key: str) -> list[str]:
     return [choice.strip() for choice in words.get(key, "").split("|") if choice.strip()]
 
 
+def _any_of(choices: Iterable[str]) -> str:
+    """A regular expression of words, the longest first; one that fits nothing if there are none."""
+    return "|".join(map(re.escape, sorted(choices, key=len, reverse=True))) or "(?!)"
+
+
 def _spaced(said: str, words: Mapping[str, str]) -> str:
-    """A phrase whose words are written together, with spaces around conjunctions, and after amounts and measures."""
-    kept = "|".join(map(re.escape, _choices(words, "pairs"))) or "(?!)"
-    joiners = "|".join(map(re.escape, sorted(_choices(words, "and"), key=len, reverse=True))) or "(?!)"
-    said = re.sub(rf"({kept})|(?<=\S)({joiners})", lambda found: found.group(1) or f" {found.group(2)} ", said)
-    amounts = [pair.split("=")[0] for pair in _choices(words, "amounts")]
-    amount = "|".join(map(re.escape, sorted(amounts, key=len, reverse=True))) or "(?!)"
-    measures = "|".join(map(re.escape, sorted(_choices(words, "measures"), key=len, reverse=True))) or "(?!)"
-    return re.sub(rf"(?<!\S)(\d+|{amount})\s*({measures})?(?=\S)", r"\1 \2 ", said)
+    """A phrase whose words are written together, with spaces around conjunctions."""
+    kept, joiners = _any_of(_choices(words, "pairs")), _any_of(_choices(words, "and"))
+    return re.sub(rf"({kept})|(?<=\S)({joiners})", lambda found: found.group(1) or f" {found.group(2)} ", said)
+
+
+def _cut(phrase: str, known: frozenset[str]) -> list[str]:
+    """Known items that were said without anything between them, or the phrase as it is."""
+    if phrase not in known and re.fullmatch(f"(?:{_any_of(known)})+", phrase):
+        return re.findall(_any_of(known), phrase)
+    return [phrase]
+
+
+def _measured(phrase: str, words: Mapping[str, str]) -> SpokenItem:
+    """An item of words written together; amount and measure may stand before or after it ("two bottles of wine").
+
+    An amount in words counts only with a measure: a name may begin with a number.
+    """
+    name = re.sub(f"^(?:{_any_of([*_choices(words, 'leads'), *_choices(words, 'articles')])}) *(?=.)", "", phrase)
+    amounts = dict(pair.split("=") for pair in _choices(words, "amounts"))
+    measured = rf"(?P<amount>\d+|{_any_of(amounts)})\s*(?P<measure>{_any_of(_choices(words, 'measures'))})"
+    of = f"(?:{re.escape(words['of'])})?" if words.get("of") else ""
+    for pattern in (rf"{measured}\s*{of}\s*(?P<name>\S.*)", rf"(?P<name>\S.*?)\s*{measured}"):
+        found = re.fullmatch(pattern, name)
+        if found is not None:
+            quantity = f"{amounts.get(found['amount'], found['amount'])} {found['measure']}"
+            return SpokenItem(found["name"], quantity, phrase)
+    counted = re.fullmatch(r"(\d+)\s*(\D.*)", name)
+    return SpokenItem(counted[2], counted[1], phrase) if counted else SpokenItem(name, None, phrase)
 
 
 def _at_conjunctions(piece: str, words: Mapping[str, str]) -> list[str]:
