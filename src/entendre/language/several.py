@@ -179,6 +179,15 @@ class Splitter:
             second = self._interpret(left.part(0, length).joined(right).joined(last), world, exact=True)
             if second is not None and second.command.intent == first.command.intent and not second.is_open:
                 return [first, _said(second, right)]
+        return self._carry_last(first, left, right, world)
+
+    def _carry_last(self, first: Meaning, left: Tokens, right: Tokens, world: World) -> list[Meaning] | None:
+        """The second command lacks the verb that ends the first one, where verbs come last: "fan off and lamp too"."""
+        for length in range(min(MAX_CARRIED_END * self._a_word, len(left.words) - 1), 0, -1):
+            verb = left.part(len(left.words) - length, len(left.words))
+            second = self._interpret(right.joined(verb), world, exact=True)
+            if second is not None and second.command.intent == first.command.intent and not second.is_open:
+                return [first, _said(second, right)]
         return None
 
     def _carried(
