@@ -19,7 +19,8 @@ from entendre.language.values import Values
 ANSWER_CONFIDENCE = 0.95
 FOLLOW_UP_CONFIDENCE = 0.85
 OPEN_ANSWER_CONFIDENCE = 0.9
-FOLLOWED_UP = ("place", "item")
+PLACE = "place"
+FOLLOWED_UP = (PLACE, "item")
 """Open slots that "and …" may fill again."""
 MAX_OPEN_WORDS = 4
 CONFIRMED = "confirmed"
@@ -50,6 +51,7 @@ class FollowUps:
         self._small = phrase_set(pack.words.follow_up_small, words_of)
         self._fillers = phrase_set(pack.words.fillers, words_of)
         self._open_words = MAX_OPEN_WORDS * pack.words.tokens_a_word
+        self._written_together = not pack.words.joined_by_space
         self._longest_tail = max(map(len, self._tail), default=0)
 
     def answer(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:
@@ -92,7 +94,10 @@ class FollowUps:
             place = after
         names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
         name = next((name for name in FOLLOWED_UP if names.get(name) == OPEN), None)
-        if start == 0 or name is None or end - place > self._open_words or (name == FOLLOWED_UP[0] and place == start):
+        tail_only = self._written_together and name == PLACE and end < len(tokens.words)
+        if name is None or end - place > self._open_words or (start == 0 and not tail_only):
+            return None
+        if name == PLACE and place == start and not self._written_together:
             return None
         if self._never_open & set(tokens.words[place:end]):
             return None
@@ -114,8 +119,18 @@ class FollowUps:
         return start, end
 
     def _completed(self, tokens: Tokens, world: World, values_of: ValuesOf, confidence: float) -> Command | None:
-        start, end = self._bounds(tokens.words)
-        part = tokens.part(start, end)
+        """The last command with a value that is all that was said, but for small words around it.
+
+        The whole is tried too: where words are written together, one may begin like a small word.
+        """
+        for start, end in dict.fromkeys((self._bounds(tokens.words), (0, len(tokens.words)))):
+            found = self._filled_by(tokens.part(start, end), world, values_of)
+            if found is not None:
+                return self._again(world, tokens, found, confidence)
+        return None
+
+    def _filled_by(self, part: Tokens, world: World, values_of: ValuesOf) -> dict[str, Any] | None:
+        """The slot of the last command that words fill, the one that was asked for first."""
         values = values_of(part.words, world, near=True)
         names = self._grammar.intent_slots.get(world.mentioned.intent or "", {})
         asked = world.mentioned.question
@@ -125,7 +140,7 @@ class FollowUps:
             for name in order:
                 step = _filled(Slot(names[name], name), part, values, begin)
                 if step is not None:
-                    return self._again(world, tokens, slots_of([step], part, world), confidence)
+                    return slots_of([step], part, world)
             after = _past(self._small, part.words, begin)
             if after == begin:
                 break
