@@ -12,7 +12,7 @@ from importlib import metadata
 FORBIDDEN = re.compile(r"\b(?:A?GPL|GNU (?:Affero )?General Public)", re.IGNORECASE)
 LESSER = re.compile(r"\bL(?:esser )?GPL|GNU Lesser|Library General Public", re.IGNORECASE)
 EXTRAS = frozenset(
-    {"speech", "voices", "media", "mqtt", "wyoming", "esphome", "speaker", "xiaozhi", "postgres", "fleet"}
+    {"speech", "voices", "sherpa", "media", "mqtt", "wyoming", "esphome", "speaker", "xiaozhi", "postgres", "fleet"}
 )
 """Extras that run with the server; `dev` only builds and checks it."""
 

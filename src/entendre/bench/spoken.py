@@ -175,7 +175,8 @@ def _recorded(options: SpokenOptions, scoring: ModuleType, ears: Ears) -> Tally:
     planner = _planner(home, options.language)
     world = World(now=scoring.datetime(*scoring.DAY, tzinfo=scoring.ZoneInfo(machine_zone())), home=home,
                   device=DeviceView(id="speaker", room=home.rooms[0].id, volume=40))  # fmt: skip
-    for clip in _clips(options.data, base):
+    clips = list(_clips(options.data, base))
+    for clip in (clips[index * len(clips) // options.count] for index in range(min(options.count, len(clips)))):
         typed = planner.understand(clip.text, options.language, world)
         if not typed.understood:
             continue

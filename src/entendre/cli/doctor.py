@@ -21,12 +21,26 @@ from urllib.parse import urlsplit
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings, is_loopback
 from entendre.core.errors import EntendreError, MissingExtraError
+from entendre.core.tags import tags_of
 
 OK, OPTIONAL, MISSING = "ok", "optional", "missing"
 _MARKS = {OK: "ok      ", OPTIONAL: "optional", MISSING: "MISSING "}
 LEAST_FREE_BYTES = 500 * 10**6
 CONNECT_S = 2.0
-_EXTRAS = ("speech", "voices", "media", "mqtt", "xiaozhi", "esphome", "wyoming", "speaker", "postgres", "fleet")
+SLOW_RECOGNITION_S = 1.0
+_EXTRAS = (
+    "speech",
+    "voices",
+    "sherpa",
+    "media",
+    "mqtt",
+    "xiaozhi",
+    "esphome",
+    "wyoming",
+    "speaker",
+    "postgres",
+    "fleet",
+)
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([a-z]+)['\"]")
 
 
@@ -51,7 +65,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at everything; the status is 1 if something that `serve` needs is missing."""
-    checks = examine(settings_of(args, server_host=args.host, server_port=args.port))
+    settings = settings_of(args, server_host=args.host, server_port=args.port)
+    checks = examine(settings) + hearing_time(settings)
     ok = all(check.state != MISSING for check in checks)
     if args.json:
         print(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
@@ -130,6 +145,39 @@ def _models(settings: Settings) -> Iterator[Check]:
             yield Check(kind, MISSING, f"{name} is not installed", f"entendre models get {name}")
         else:
             yield Check(kind, OK, f"{name} ({installed.origin})")
+            if kind == "recognizer":
+                yield from _hearing(name, settings)
+
+
+def _hearing(name: str, settings: Settings) -> Iterator[Check]:
+    """How well each language is heard."""
+    from entendre.speech.catalogue import better_recognizers, find_model
+
+    model = find_model(name)
+    for language in tags_of(settings.server.language):
+        others = better_recognizers(model, language)
+        found = f"{language}: {model.level(language) or 'not measured'}"
+        remedy = f"Better: entendre models get {' or '.join(others)}" if others else ""
+        yield Check("hearing", OPTIONAL if others else OK, found, remedy)
+
+
+def hearing_time(settings: Settings) -> list[Check]:
+    """How long people wait until they are heard; nothing where no recognizer of this machine is chosen."""
+    from entendre.speech.catalogue import find_model, locate
+    from entendre.speech.load import chosen_name, measure_recognition
+
+    setting, folder = settings.speech.recognizer, settings.models_dir
+    try:
+        name = chosen_name(setting, "recognizer", settings.server.language, folder) if _is_local(setting) else None
+        if name is None or locate(find_model(name), folder) is None:
+            return []
+        spent_s = measure_recognition(name, folder)
+    except EntendreError:
+        return []  # the other checks say what is missing
+    slow = spent_s > SLOW_RECOGNITION_S
+    remedy = "Everybody waits that long for an answer: take a smaller model, or a server elsewhere." if slow else ""
+    found = f"two seconds of speech take {spent_s:.1f} s"
+    return [Check("hearing", OPTIONAL if slow else OK, found, remedy)]
 
 
 def _data_dir(settings: Settings) -> Iterator[Check]:

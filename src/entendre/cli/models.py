@@ -51,8 +51,8 @@ def _list(folder: Path, *, as_json: bool) -> int:
         where = f"installed: {row['origin']}" if row["installed"] else f"not installed; {row['get']}"
         print(f"{row['name']}  ({row['kind']}, {row['size_mb']} MB, {row['licence']}, {_languages(row['languages'])})")
         print(f"    {row['text']}")
-        if isinstance(weak := row["weak"], list) and weak:
-            print(f"    hears badly: {' '.join(weak)}")
+        if row["levels"]:
+            print(f"    {_levels(row['levels'])}")
         print(f"    {where}")
     return 0
 
@@ -63,16 +63,23 @@ def _row(model: Model, installed: Installed | None) -> dict[str, object]:
         "name": model.name,
         "kind": model.kind,
         "languages": sorted(model.languages),
-        "weak": sorted(model.weak),
         "licence": model.licence,
         "size_mb": round(model.size_bytes / MEGABYTE),
         "text": model.text,
+        "levels": dict(model.levels),
         "installed": installed is not None,
         "origin": installed.origin if installed else None,
         "get": program.text if program else f"`entendre models get {model.name}`",
         "sources": [source.kind for source in model.sources],
         "pinned": all(file.sha256 for file in model.files),
     }
+
+
+def _levels(levels: object) -> str:
+    """How well it hears languages, the best first."""
+    assert isinstance(levels, dict)
+    tags = {level: [tag for tag, its in levels.items() if its == level] for level in dict.fromkeys(levels.values())}
+    return "hears " + "; ".join(f"{' '.join(found)}: {level}" for level, found in tags.items())
 
 
 def _languages(languages: object) -> str:

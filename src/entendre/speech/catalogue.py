@@ -59,8 +59,8 @@ class Source:
 class Model:
     """One entry of the catalogue. `module` names the package that holds both model and engine, if there is one.
 
-    `scripts`: what it writes languages in that it can't write in their own letters, by language. `weak`: languages
-    that a recognizer hears so badly that spoken commands mostly fail.
+    `scripts`: what it writes languages in that it can't write in their own letters, by language. `levels`: how well it
+    hears languages, as measured: `good`, `usable`, `poor` or `unusable`. `design`: which of its engine's kinds it is.
     """
 
     name: str
@@ -73,7 +73,8 @@ class Model:
     sources: tuple[Source, ...]
     module: str = ""
     scripts: Mapping[str, str] = field(default_factory=dict)
-    weak: frozenset[str] = frozenset()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    design: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -81,12 +82,16 @@ class Model:
         return sum(file.size_bytes or 0 for file in self.files)
 
     def is_weak_in(self, language: str) -> bool:
-        """Whether a language is covered, but badly."""
-        return language in self.weak or language.split("-")[0] in self.weak
+        """Whether it hears a language so badly that spoken commands mostly fail."""
+        return self.level(language) in DOUBTFUL
 
     def speaks(self, language: str) -> bool:
         """Whether a language tag is covered, by its base language if need be."""
         return EVERY in self.languages or language in self.languages or base_tag(language) in self.languages
+
+    def level(self, language: str) -> str:
+        """How well it hears a language, as measured; empty where nobody measured."""
+        return self.levels.get(language) or self.levels.get(base_tag(language), "")
 
     def speaks_all(self, languages: str) -> bool:
         """Whether every tag of a text such as "hi,en" is covered."""
@@ -115,6 +120,17 @@ def find_model(name: str) -> Model:
         if model.name == name:
             return model
     raise InvalidInputError(f"There is no model {name}; `entendre models list` names them.")
+
+
+DOUBTFUL = ("poor", "unusable")
+
+
+def better_recognizers(model: Model, language: str) -> tuple[str, ...]:
+    """Names of recognizers to try where a model hears a language badly: those that nobody found as bad."""
+    if model.level(language) not in DOUBTFUL:
+        return ()
+    others = (each for each in catalogue() if each.kind == model.kind and each.name != model.name)
+    return tuple(each.name for each in others if each.speaks(language) and each.level(language) not in DOUBTFUL)
 
 
 def locate(model: Model, models_dir: Path) -> Installed | None:
@@ -202,7 +218,6 @@ def _in_packages(model: Model, source: Source) -> dict[str, Path] | None:
 def _model(entry: Mapping[str, Any]) -> Model:
     values = dict(entry)
     values["languages"] = frozenset(values["languages"])
-    values["weak"] = frozenset(values.get("weak", ()))
     values["files"] = tuple(ModelFile(file["name"], file.get("bytes"), file.get("sha256")) for file in values["files"])
     values["sources"] = tuple(_source(source) for source in values["sources"])
     return Model(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ from entendre.speech.pool import InferencePool, PooledRecognizer, PooledVoice, U
 
 DEFAULT = "default"
 NONE = "none"
-AUTO = "auto"
 Engine = TypeVar("Engine")
 MEGABYTE = 1 << 20
 _WYOMING, _HTTP = "tcp://", ("http://", "https://")
@@ -109,10 +109,25 @@ def load_recognizer(name: str, models_dir: Path, workers: int) -> RecognizerEngi
         checked = checker.submit(verify, installed)
         engine = _built(installed, lambda: _recognizer_engine(installed, workers))
         checked.result()
-    engine.recognize(_hum(), language="en" if "en" in engine.languages else AUTO, cancelled=lambda: False)
+    warm = "en" if "en" in engine.languages else min(engine.languages)
+    engine.recognize(_hum(), language=warm, cancelled=lambda: False)
     gate = find_model("silero")
     present = locate(gate, models_dir)
     return SpokenOnly(engine, load_vad(gate.name, models_dir)) if present else engine
+
+
+def measure_recognition(name: str, models_dir: Path) -> float:
+    """Seconds that a recognizer takes for two seconds of speech on this machine. Raises: as `load_recognizer`."""
+    installed = require(name, models_dir)
+    engine = _built(installed, lambda: _recognizer_engine(installed, 1))
+    language = "en" if "en" in engine.languages else min(engine.languages)
+    hum = np.concatenate((_hum(), _hum()))
+    times_s = []
+    for _ in range(2):
+        began_s = time.perf_counter()
+        engine.recognize(hum, language=language, cancelled=lambda: False)
+        times_s.append(time.perf_counter() - began_s)
+    return min(times_s)
 
 
 def load_voice(name: str, models_dir: Path) -> VoiceEngine:
@@ -227,8 +242,9 @@ def _built(installed: Installed, build: Callable[[], Engine]) -> Engine:
     try:
         return build()
     except ImportError as error:
+        extra = "sherpa" if installed.model.engine == "sherpa" else "speech"
         raise MissingExtraError(
-            f"{installed.model.name} needs the speech extra: `pip install 'entendre[speech]'`.", detail=str(error)
+            f"{installed.model.name} needs the {extra} extra: `pip install 'entendre[{extra}]'`.", detail=str(error)
         ) from error
 
 
@@ -238,6 +254,11 @@ def _recognizer_engine(installed: Installed, workers: int) -> RecognizerEngine:
 
         model = installed.model
         return WhisperRecognizer(model.name, installed.files, workers=workers, scripts=model.scripts)
+    if installed.model.engine == "sherpa":
+        from entendre.speech.sherpa import SherpaRecognizer
+
+        model = installed.model
+        return SherpaRecognizer(model.name, model.design, installed.files, model.languages)
     from entendre.speech.moonshine import MoonshineRecognizer
 
     return MoonshineRecognizer(installed.model.name, installed.files)

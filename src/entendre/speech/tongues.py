@@ -8,8 +8,8 @@ from entendre.core.tags import base_tag, tags_of
 from entendre.language.scripts import by_script
 
 FAVOUR = 2.0
-"""So much likelier than the expected language another must be. 238 of 242 recordings in pairs with English come out
-right from 1 to 3; what does not is one word, or speech that is no command."""
+"""So much likelier than the expected language another must be. From 1 to 3, 504 of 510 choices between English and one
+of five other languages are right on recordings; what is not is mostly no command."""
 NEAR = 0.2
 """A second language with so much of the first one's probability is worth a look where the first makes no sense."""
 _RELATIVES = {

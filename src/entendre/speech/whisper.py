@@ -83,6 +83,7 @@ class WhisperRecognizer:
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(f"The model {name} could not be loaded.", detail=str(error)) from error
         self._scripts = scripts or {}
+        self._mels = int(self._model.n_mels)
         self._outside: dict[frozenset[str], list[int]] = {}
         self._english_only = not self._model.is_multilingual
         own = {"en"} if self._english_only else set(self._tokens.languages)
@@ -153,7 +154,7 @@ class WhisperRecognizer:
         silence_s = TRAILING_SILENCE_S
         if thorough:
             silence_s = max(silence_s, FULL_WINDOW_S - len(padded) / HOUSE_RATE_HZ)
-        spectrum = log_mel(padded, silence_s=silence_s)[:, : int(FULL_WINDOW_S * FRAMES_PER_S)]
+        spectrum = log_mel(padded, silence_s=silence_s, mels=self._mels)[:, : int(FULL_WINDOW_S * FRAMES_PER_S)]
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(spectrum[None])))
 
     def _encode_all(self, audios: Sequence[Samples]) -> ctranslate2.StorageView:
@@ -161,7 +162,8 @@ class WhisperRecognizer:
         lead = np.zeros(int(LEADING_SILENCE_S * HOUSE_RATE_HZ), np.int16)
         longest_s = len(max(audios, key=len)) / HOUSE_RATE_HZ + TRAILING_SILENCE_S
         spectra = [
-            log_mel(np.concatenate((lead, audio)), silence_s=longest_s - len(audio) / HOUSE_RATE_HZ) for audio in audios
+            log_mel(np.concatenate((lead, audio)), silence_s=longest_s - len(audio) / HOUSE_RATE_HZ, mels=self._mels)
+            for audio in audios
         ]
         frames = min(int(FULL_WINDOW_S * FRAMES_PER_S), *(spectrum.shape[1] for spectrum in spectra))
         stacked = np.stack([spectrum[:, :frames] for spectrum in spectra])

@@ -14,7 +14,17 @@ import pytest
 
 from entendre.core.errors import InvalidInputError, ModelError
 from entendre.speech import fetch
-from entendre.speech.catalogue import Model, ModelFile, Source, catalogue, find_model, locate, require, verify
+from entendre.speech.catalogue import (
+    Model,
+    ModelFile,
+    Source,
+    better_recognizers,
+    catalogue,
+    find_model,
+    locate,
+    require,
+    verify,
+)
 
 GOOD = b"weights" * 50_000
 
@@ -176,3 +186,37 @@ def test_a_file_of_the_wrong_size_is_not_installed(tmp_path: Path) -> None:
 def test_what_only_an_operator_can_install_says_so(tmp_path: Path) -> None:
     with refused("ask the operator"):
         fetch.get_model(model(kind="program"), tmp_path, progress=quiet)
+
+
+def test_recognizers_say_how_well_they_hear() -> None:
+    base = find_model("whisper-base")
+    assert base.level("pt-BR") == base.level("pt") == "good"
+    assert set(base.levels.values()) <= {"good", "usable", "poor", "unusable"}
+    assert not base.level("xx")
+
+
+def test_what_hears_badly_names_what_may_hear_better() -> None:
+    base = find_model("whisper-base")
+    assert not better_recognizers(base, "en")
+    assert "whisper-large-v3-turbo" in better_recognizers(base, "hi")
+    assert "zipformer-th" in better_recognizers(base, "th-TH")
+    assert "whisper-tiny-en" not in better_recognizers(base, "th")
+
+
+def test_a_model_of_several_languages_knows_them_all() -> None:
+    assert find_model("whisper-base").speaks_all("hi,en-IN")
+    assert not find_model("whisper-tiny-en").speaks_all("en,hi")
+
+
+@pytest.mark.parametrize(("design", "files"), [("omnilingual", ("model.int8.onnx", "tokens.txt")), ("transducer", ())])
+def test_a_broken_sherpa_model_is_told(tmp_path: Path, design: str, files: tuple[str, ...]) -> None:
+    pytest.importorskip("sherpa_onnx", reason="needs the sherpa extra")
+    from entendre.speech.sherpa import SherpaRecognizer
+
+    for name in files:
+        (tmp_path / name).write_bytes(b"no model")
+    with pytest.raises(ModelError):
+        SherpaRecognizer("broken", design, {name: tmp_path / name for name in files}, frozenset({"hi"}))
+    missing = {name: tmp_path / "elsewhere" / name for name in ("model.int8.onnx", "tokens.txt")}
+    with pytest.raises(ModelError):
+        SherpaRecognizer("missing", design, missing, frozenset({"hi"}))
