@@ -11,11 +11,17 @@ BENCH_FLAGS ?=
 .PHONY: help setup demo test check bench licences clean
 
 help:
-	@echo "make demo   hear a few spoken commands and show every turn; replies land in out/"
+	@echo "make demo   hear a few spoken commands and show every turn; replies land in out/. LANG=hi: in that language"
 	@echo "make test   run all tests"
 	@echo "make check  lint, format, types, imports, licences"
 	@echo "make bench  measure; see docs/performance.md"
 	@echo "make setup  only build $(VENV)"
+
+# LANG is set on every machine ("en_US.UTF-8"); only `make demo LANG=hi` means the language of the demo.
+ifeq ($(origin LANG),command line)
+DEMO_FLAGS += --language $(LANG)
+unexport LANG
+endif
 
 setup:
 	@sh scripts/setup.sh "$(VENV)"

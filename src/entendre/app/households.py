@@ -11,7 +11,7 @@ from entendre.app.voices import Voices
 from entendre.core.errors import EntendreError
 from entendre.core.home import HOME
 from entendre.core.tags import first_tag
-from entendre.home.demo import demo_home
+from entendre.home.demo import demo_home, demo_languages
 from entendre.home.document import load_home
 from entendre.home.stored import home_of
 from entendre.ports import MediaSource, Voice
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def own_plan(settings: Settings) -> HouseholdPlan:
     """The household of the server itself: the home file, or the demo home. Raises: InvalidInputError."""
-    home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
+    home = load_home(settings.home.file) if settings.home.file is not None else demo_home(demo_languages())
     zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
     return HouseholdPlan(HOME, home, settings.language, zone, settings.server.region)
 

@@ -44,14 +44,14 @@ def run(args: argparse.Namespace) -> int:
 
     Raises: InvalidInputError, ConfigurationError.
     """
-    from entendre.home.demo import demo_home
+    from entendre.home.demo import demo_home, demo_languages
     from entendre.home.document import load_home
     from entendre.skills.planner import Planner
     from entendre.skills.plugins import load_skills
 
     if (args.text is None) == (args.file is None):
         raise InvalidInputError("Give one sentence, or --file with sentences.")
-    home = load_home(Path(args.home)) if args.home else demo_home()
+    home = load_home(Path(args.home)) if args.home else demo_home(demo_languages())
     weather = {"provider": "file", "file": args.weather} if args.weather else {}
     skills = load_skills([args.skills] if args.skills else [], {"weather": weather})
     planner = Planner(skills, home, first_tag(args.language))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings
 from entendre.core.errors import InvalidInputError
+from entendre.core.tags import first_tag
 
 if TYPE_CHECKING:
     from entendre.cli.hearing import Ears
@@ -28,11 +29,19 @@ DEFAULT_OUTPUT = Path("out")
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Something to say to the assistant: its title and sound at 16 kHz."""
+    """Something to say to the assistant: its sound at 16 kHz or, where nothing could hear it, its text."""
 
     title: str
     name: str
-    samples: Samples
+    samples: Samples | None = None
+    text: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """How long it sounds; 0 for what is given as text."""
+        from entendre.core.audio import HOUSE_RATE_HZ
+
+        return 0.0 if self.samples is None else len(self.samples) / HOUSE_RATE_HZ
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,24 +58,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _demo(args: argparse.Namespace, settings: Settings) -> int:
-    from entendre.cli.hearing import hear, in_process
+    from entendre.cli.hearing import hear, in_process, typed
     from entendre.cli.show import turn_lines
     from entendre.clients.sound import write_wav
-    from entendre.core.audio import HOUSE_RATE_HZ
     from entendre.session.api import DeviceProfile
 
-    script = _script(settings.language)
+    script = _script(first_tag(settings.language))
     language, understood, count = str(script["language"]), 0, 0
     started_s = time.monotonic()
     print("Loading the ears, the voice and the home …", file=sys.stderr, flush=True)
     async with in_process(settings) as ears:
         print(f"Ready after {time.monotonic() - started_s:.1f} s. Nothing here asks another machine.\n", flush=True)
-        async for each in _utterances(script, _data_folder(args.data), ears):
+        deaf = why_not_aloud(settings, ears, language)
+        async for each in _utterances(script, _data_folder(args.data), ears, deaf):
             count += 1
             profile = DeviceProfile(device=f"demo-{count}", language=language, room=script.get("room"))
             async with ears.home() as home:
-                turn = await hear(home, each.samples, profile)
-            print("\n".join(turn_lines(each.title, turn, len(each.samples) / HOUSE_RATE_HZ)), flush=True)
+                if each.samples is None:
+                    turn = await typed(home, each.text, profile)
+                else:
+                    turn = await hear(home, each.samples, profile)
+            print("\n".join(turn_lines(each.title, turn, each.duration_s)), flush=True)
             understood += bool(turn.understanding and turn.understanding.commands)
             if turn.reply_pcm16:
                 target = args.output / f"{count:02}-{each.name}.wav"
@@ -78,7 +90,24 @@ async def _demo(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if understood else 1
 
 
-async def _utterances(script: dict[str, Any], folder: Path | None, ears: Ears) -> AsyncIterator[Utterance]:
+def why_not_aloud(settings: Settings, ears: Ears, language: str) -> str:
+    """Why commands of a language are not said aloud here, and what would help; empty where they are."""
+    from entendre.speech.catalogue import catalogue, find_model
+    from entendre.speech.load import chosen_name
+
+    if ears.voice_for(language) is None:
+        return f"No voice here speaks {language}: `entendre markets check` names those that do."
+    if "://" in settings.speech.recognizer:
+        return ""
+    name = chosen_name(settings.speech.recognizer, "recognizer", language, settings.models_dir)
+    if not find_model(name).is_weak_in(language):
+        return ""
+    known = [model for model in catalogue() if model.kind == "recognizer" and model.speaks(language)]
+    better = [f"`entendre models get {model.name}`" for model in known if not model.is_weak_in(language)]
+    return f"{name} hears {language} badly. Better ears, untried here: {', '.join(better)}."
+
+
+async def _utterances(script: dict[str, Any], folder: Path | None, ears: Ears, deaf: str) -> AsyncIterator[Utterance]:
     from entendre.cli.hearing import synthesised
     from entendre.clients.sound import read_sound
     from entendre.core.audio import HOUSE_RATE_HZ
@@ -87,15 +116,20 @@ async def _utterances(script: dict[str, Any], folder: Path | None, ears: Ears) -
     for file in recorded:
         samples = await asyncio.to_thread(read_sound, file, HOUSE_RATE_HZ)
         yield Utterance(f"recording {file.name}", file.stem, samples)
-    if not recorded:
+    if deaf:
+        print(f"{deaf}\nSo the commands are given as text here; all that follows is as it is when they are heard.\n")
+    elif not recorded:
         print(
             "No recordings here (ENTENDRE_SPEECH_DATA names their folder), so it hears its own voice only, which is "
             "easier than people's.\n",
             flush=True,
         )
     for text in script["sentences"]:
-        samples = await synthesised(ears, text, script["language"])
-        yield Utterance(f"synthesised “{text}”", re.sub(r"\W+", "-", text)[:40], samples)
+        name = re.sub(r"[^\w\u0300-\u036f\u0900-\u0eff]+", "-", text)[:40]
+        if deaf:
+            yield Utterance(f"text “{text}”", name, text=text)
+        else:
+            yield Utterance(f"synthesised “{text}”", name, await synthesised(ears, text, script["language"]))
 
 
 def _script(language: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from entendre.cli.settings import add_settings_flags, settings_of
 from entendre.config import Settings
 from entendre.core.device import DeviceRecord, PendingDevice, language_of, shown_device, shown_pending
 from entendre.core.errors import InvalidInputError
-from entendre.home.demo import demo_home
+from entendre.home.demo import demo_home, demo_languages
 from entendre.home.document import load_home
 from entendre.home.rooms import room_named
 from entendre.store import Devices, open_database
@@ -95,7 +95,7 @@ def _room(settings: Settings, named: str) -> str:
     """The id of a room of the home file; rooms that a broker announced are known to the running server only."""
     if not named:
         return ""
-    home = load_home(settings.home.file) if settings.home.file is not None else demo_home()
+    home = load_home(settings.home.file) if settings.home.file is not None else demo_home(demo_languages())
     return room_named(home.rooms, named)
 
 

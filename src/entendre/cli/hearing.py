@@ -193,6 +193,27 @@ async def hear(
     return heard
 
 
+async def typed(factory: ConversationFactory, text: str, profile: DeviceProfile) -> HeardTurn:
+    """Give a new conversation a sentence as text."""
+    heard = HeardTurn(transcript=text)
+    conversation = factory.open(replace(profile, reply_lead_s=UNPACED_S), heard)
+    running = asyncio.create_task(conversation.run())
+    started_s = time.monotonic()
+    try:
+        conversation.respond(text)
+        async with asyncio.timeout(TURN_S):
+            await heard.over.wait()
+    except TimeoutError:
+        heard.outcome = heard.outcome or "no_turn"
+    finally:
+        heard.took_s = time.monotonic() - started_s
+        conversation.close()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    heard.transcript = text
+    return heard
+
+
 async def _feed(conversation: Conversation, samples: Samples, heard: HeardTurn, *, fast: bool) -> None:
     size = int(CHUNK_S * HOUSE_RATE_HZ)
     silence = bytes(2 * size)

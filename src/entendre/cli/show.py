@@ -18,9 +18,10 @@ _STAGES = (
 
 
 def turn_lines(title: str, turn: HeardTurn, duration_s: float) -> list[str]:
-    """Everything about one turn."""
+    """Everything about one turn; `duration_s` is 0 for one that was typed."""
     understanding, plan = turn.understanding, turn.plan
-    lines = [f"● {title}", f"   heard       {turn.transcript or '(nothing)'}"]
+    came = "heard" if duration_s else "given"
+    lines = [f"● {title}", f"   {came}       {turn.transcript or '(nothing)'}"]
     for command in understanding.commands if understanding else ():
         slots = json.dumps(dict(command.slots), ensure_ascii=False)
         lines.append(f"   understood  {command.intent} {slots}  ({command.confidence:.2f})")
@@ -31,6 +32,8 @@ def turn_lines(title: str, turn: HeardTurn, duration_s: float) -> list[str]:
         kind = document.pop("type")
         lines.append(f"   did         {kind} " + " ".join(f"{name}={value}" for name, value in document.items()))
     lines.append(f"   said        {turn.reply_text or '(nothing)'}")
+    if not duration_s:
+        return [*lines, f"   time        understood, done and spoken {turn.took_s * 1000:.0f} ms after the text came"]
     return lines + timeline_lines(turn.trace, duration_s)
 
 

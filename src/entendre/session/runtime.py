@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from entendre.core.clock import Clock
-from entendre.core.home import HOME, HomeSnapshot
+from entendre.core.home import HOME, HomeSnapshot, Names
 from entendre.core.plan import TimerView
 from entendre.home.graph import HomeGraph
 from entendre.home.lists import Lists
@@ -96,10 +96,12 @@ class HouseholdRuntime:
 
     async def start(self) -> None:
         """Read the household's rows and ring what is due. Raises: StoreError."""
-        self.graph.on_names_changed(self._renamed)
         await self.scheduler.load()
         await self.lists.load()
         await self.lists.seed(self._planned.lists)
+        if _names(self.graph.snapshot()) != _names(self._planned):
+            self.planner.set_home(self.graph.snapshot())
+        self.graph.on_names_changed(self._renamed)
         self.hub.on_sounded = lambda ring, device: self._keep(self.scheduler.delivered(ring, device))
         self.scheduler.subscribe(self._ring, lambda ring: self.hub.stop_ring(ring.id))
         self.scheduler.subscribe_timers(self._show_timer)
@@ -150,3 +152,8 @@ class HouseholdRuntime:
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.critical("%s stopped", task.get_name(), exc_info=task.exception())
+
+
+def _names(home: HomeSnapshot) -> list[tuple[str, Names]]:
+    """The lists of a home by name: those of the database may have others than its document."""
+    return [(each.id, each.names) for each in home.lists]

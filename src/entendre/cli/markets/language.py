@@ -229,7 +229,7 @@ def demo(language: str) -> Iterator[Finding]:
     page = f"web/static/text.{language}.json"
     if (package() / page).is_file():
         sentences |= dict.fromkeys(json.loads((package() / page).read_text("utf-8"))["examples"], page)
-    home = demo_home()
+    home = demo_home([language])
     planner = Planner(load_skills([], {}), home, language)
     world = World(datetime.combine(_TODAY, time(12), ZoneInfo(home.time_zone)), home)
     for sentence, where in sentences.items():
