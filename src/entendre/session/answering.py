@@ -85,6 +85,7 @@ class Answering:
         self.unasked = Unasked(self._mouth, self.wake)
         self._committer = Committer(self.assistant, self.link, self.unasked.media)
         self._tongue = Tongue(self.assistant.clock, self.assistant.limits.memory_s, self.profile.languages)
+        self.assistant.planner.prepare(self.profile.languages)
 
     # -- what the conversation asks for ------------------------------------------------------------------------------
 
@@ -106,6 +107,7 @@ class Answering:
         """Use another profile from now on."""
         self.profile = self._mouth.profile = profile
         self._tongue.languages, self._mouth.language = profile.languages, ""
+        self.assistant.planner.prepare(profile.languages)
 
     def control_media(self, action: ControlMedia) -> None:
         """Play, pause or stop media that was asked for elsewhere."""

@@ -20,6 +20,10 @@ from entendre.session.arbiter import Arbiter
 class Planner(Protocol):
     """Understanding and planning; `entendre.skills.planner` provides it."""
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Have languages ready that will be spoken soon, without waiting for them."""
+        ...
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """What a sentence means. Budget: 5 ms."""
         ...

@@ -34,6 +34,9 @@ class OnlyItsCode:
         self._planner = planner
         self._claim_code = claim_code
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Nothing: nobody is understood here yet."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """Nothing is understood."""
         return Understanding(text, language)

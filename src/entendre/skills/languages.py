@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import RLock
 
 from entendre.core.errors import ConfigurationError, InvalidInputError
 from entendre.core.home import HomeSnapshot
 from entendre.language.understander import Understander
+from entendre.markets.loader import languages as taught
 from entendre.skills.plugins import BrokenPlugin, LoadedSkills
 from entendre.skills.speech import SkillSpeech, known_language, load_speech
 
@@ -20,7 +23,7 @@ MAX_LANGUAGES = 64
 
 
 class Languages:
-    """Compiles the default language at once, others when they are first spoken."""
+    """Compiles the default language at once, others in a thread of their own when somebody may speak them soon."""
 
     def __init__(self, skills: LoadedSkills, default_language: str = "en") -> None:
         """Raises: ConfigurationError when the default language has no pack, InvalidInputError for its sentences."""
@@ -29,12 +32,22 @@ class Languages:
         self._broken: list[BrokenPlugin] = list(skills.broken)
         self._understanders: dict[str, Understander | None] = {}
         self._speech: dict[str, SkillSpeech] = {}
+        self._compiling = RLock()
+        self._ahead: ThreadPoolExecutor | None = None
         self._understanders[self._default] = self._compile(self._default)
 
     @property
     def tags(self) -> frozenset[str]:
-        """Languages that can be understood."""
-        return frozenset(tag for tag in self.skills.languages if self.understander(tag) is not None)
+        """Languages that can be understood; not all of them need be compiled yet."""
+        return self.skills.languages & frozenset(taught())
+
+    def prepare(self, language: str) -> None:
+        """Compile a language that was taught before it is spoken: that takes seconds, which no turn has."""
+        if language in self._understanders or language not in self.tags:
+            return
+        if self._ahead is None:
+            self._ahead = ThreadPoolExecutor(1, thread_name_prefix="languages")
+        self._ahead.submit(self.understander, language)
 
     @property
     def broken(self) -> tuple[BrokenPlugin, ...]:
@@ -43,15 +56,18 @@ class Languages:
 
     def understander(self, language: str) -> Understander | None:
         """What understands a language in a home without names; None if nobody taught it."""
-        if language not in self._understanders:
-            try:
-                self._understanders[language] = self._compile(language)
-            except (ConfigurationError, InvalidInputError) as error:
-                if len(self._understanders) >= MAX_LANGUAGES:  # peers name languages, so that there may be any number
-                    return None
-                log.warning("language left out", extra={"language": language, "error": error.code})
-                self._understanders[language] = None
-        return self._understanders[language]
+        if language in self._understanders:
+            return self._understanders[language]
+        with self._compiling:
+            if language not in self._understanders:
+                try:
+                    self._understanders[language] = self._compile(language)
+                except (ConfigurationError, InvalidInputError) as error:
+                    if len(self._understanders) >= MAX_LANGUAGES:  # peers name languages, so there may be any number
+                        return None
+                    log.warning("language left out", extra={"language": language, "error": error.code})
+                    self._understanders[language] = None
+            return self._understanders[language]
 
     def speech(self, language: str) -> SkillSpeech:
         """What is said in a language, or in the default one when nobody taught it."""

@@ -73,6 +73,11 @@ class Planner:
         """Skills that were left out, and why."""
         return self._languages.broken
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Have languages ready that will be spoken soon, without waiting for them."""
+        for language in languages:
+            self._languages.prepare(known_language(language))
+
     def at(self, home: HomeSnapshot) -> Planner:
         """The same sentences and skills for another home; costs nothing before its first sentence."""
         other = copy(self)

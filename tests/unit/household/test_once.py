@@ -57,6 +57,9 @@ class OnePlan:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Every language is ready."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         return Understanding(text, language, (Command("Any"),), Completeness.COMPLETE, 1.0)
 

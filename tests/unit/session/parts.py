@@ -145,6 +145,9 @@ class ScriptedPlanner:
     plans: dict[str, tuple[Completeness, Plan]] = field(default_factory=dict)
     worlds: list[World] = field(default_factory=list)
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Every language is ready."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         if text not in self.plans:
             return Understanding(text, language)

@@ -49,6 +49,9 @@ class BilingualEars:
 class Understands(ScriptedPlanner):
     """Each sentence in its language only."""
 
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Every language is ready."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         known = OF.get(text) == language
         return super().understand(text, language, world, alternatives) if known else Understanding(text, language)
