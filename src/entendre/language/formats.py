@@ -59,7 +59,6 @@ def formatters(pack: LanguagePack, today: date) -> dict[str, Formatter]:
         found |= {f"{name}({case})": in_case(say, case) for case in cases}
     found |= {f"form({form})": in_case(say_form, form) for form in pack.say.get("forms", ())}
     found["year"] = lambda value: str(int(value) + int(pack.say["date"].get("year_plus", 0)))
-    found["color"] = lambda value: str(pack.say.get("colors", {}).get(value, value))
     found["date"] = lambda value: say_date(pack, value, today)
     found["full_date"] = lambda value: say_date(pack, value, _far_day(date.fromisoformat(str(value))))
     found["datetime"] = lambda value: say_datetime(pack, value, today)

@@ -3,8 +3,9 @@
 Syntax: `{name}` a value, `{name:format}` a value spoken as that format, `{name:plural(timer|timers)}` the form that
 the number takes in the language, `{name:duration(genitive)}` a duration in a case that the language has, `{name:term}`
 a word of the file's `terms.<name>` table, `{name:term(weather)}` one of `terms.weather`, `{name:swapped(person)}` a
-text with each word of `terms.person` replaced. A `[part in brackets]` is left out when one of its values is missing or
-empty. A template that ends as a sentence does begins with a capital; any other is a phrase to put inside one.
+text with each word of `terms.person`, or ending (`-ending`), replaced. A `[part in brackets]` is left out when one of
+its values is missing or empty. A template that ends as a sentence does begins with a capital; any other is a phrase to
+put inside one.
 """
 
 from __future__ import annotations
@@ -94,6 +95,14 @@ def _names(parts: tuple[_Part, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
+def _swapped(word: str, words: Mapping[str, str]) -> str:
+    """A word as another person says it: the whole of it, or its longest ending that a table has after a dash."""
+    if (whole := words.get(word.lower())) is not None:
+        return whole
+    endings = ((cut, words.get(f"-{word[cut:].lower()}")) for cut in range(1, len(word)))
+    return next((word[:cut] + ending for cut, ending in endings if ending), word)
+
+
 def _is_empty(value: Any) -> bool:
     return value is None or value is False or (isinstance(value, str | tuple | list) and not value)
 
@@ -176,7 +185,7 @@ class Replies:
             return str(self._terms[part.argument or part.name][str(value)])
         if part.format == SWAPPED:
             words = self._terms[part.argument or part.name]
-            return " ".join(words.get(word.lower(), word) for word in str(value).split())
+            return " ".join(_swapped(word, words) for word in str(value).split())
         form = part.format or self._implied(part.name, value)
         if form is None or form == PLAIN:
             return self._by_type(value) if form is None else str(value)

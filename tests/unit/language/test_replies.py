@@ -52,6 +52,11 @@ def test_terms_are_looked_up_by_name_or_table() -> None:
     assert say("{text:swapped(person)}.", terms=terms, text="call my mom") == "Call your mom."
 
 
+def test_the_end_of_a_word_can_be_another_persons() -> None:
+    terms = {"person": {"-memi": "meni", "annemi": "anneni"}}
+    assert say("{text:swapped(person)}.", terms=terms, text="annemi görmemi") == "Anneni görmeni."
+
+
 @pytest.mark.parametrize("template", ["[open", "close]", "{name", "{name:roman}", "stray }"])
 def test_malformed_templates_are_refused(template: str) -> None:
     with pytest.raises(TemplateError):
