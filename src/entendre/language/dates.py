@@ -120,6 +120,11 @@ class DateGrammar:
             return add_months(today, int(pattern.get("months", 0)) or values["number"])
         if "weekday_nth" in pattern:
             return _nth(today, int(pattern["month"]), DAYS.index(pattern["weekday_nth"]), int(pattern["nth"]))
+        if "by_year" in pattern:
+            days = (date.fromisoformat(f"{year}-{day}") for year, day in pattern["by_year"].items())
+            return min((day for day in days if day >= today), default=None)
+        if "easter" in pattern:
+            return _feast(today, int(pattern["easter"]))
         if "fixed" in pattern:
             month, day = (int(piece) for piece in str(pattern["fixed"]).split("-"))
             return _coming(today, month, day)
@@ -237,6 +242,22 @@ def _nth(today: date, month: int, weekday: int, nth: int) -> date:
         if found >= today:
             return found
     return found
+
+
+def _feast(today: date, offset: int) -> date:
+    """The coming day that lies so many days after Easter."""
+    return min(day for year in (today.year, today.year + 1) if (day := _easter(year) + timedelta(offset)) >= today)
+
+
+def _easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar. Source: Meeus, Astronomical Algorithms."""
+    golden, century = year % 19, year // 100
+    correction = (century - century // 4 - (8 * century + 13) // 25 + 19 * golden + 15) % 30
+    moon = correction - (correction // 28) * (1 - (correction // 28) * (29 // (correction + 1)) * ((21 - golden) // 11))
+    weekday = (year + year // 4 + moon + 2 - century + century // 4) % 7
+    days = moon - weekday
+    month = 3 + (days + 40) // 44
+    return date(year, month, days + 28 - 31 * (month // 4))
 
 
 def _coming(today: date, month: int, day: int, year: int | None = None) -> date | None:

@@ -198,3 +198,30 @@ def test_a_number_is_over_after_a_case_ending() -> None:
     turkish = reader("tr")
     assert turkish.read.numbers.parse(turkish.words("yüzü sekize"), 0)[0] == (1, 100)
     assert turkish.read.numbers.parse(turkish.words("yüz sekize"), 0)[0] == (2, 108)
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "day"),
+    [
+        ("zh", "春节", "2027-02-06"),
+        ("zh", "除夕", "2027-02-05"),
+        ("zh", "中秋节", "2027-09-15"),
+        ("en", "easter", "2027-03-28"),
+        ("en", "good friday", "2027-03-26"),
+        ("en", "chinese new year", "2027-02-06"),
+        ("pt", "carnaval", "2027-02-09"),
+        ("es", "viernes santo", "2027-03-26"),
+    ],
+)
+def test_feasts_that_move(tag: str, text: str, day: str) -> None:
+    assert reader(tag).plain("date", text)[0] == day
+
+
+@pytest.mark.parametrize(
+    ("year", "day"),
+    [(2024, "03-31"), (2025, "04-20"), (2026, "04-05"), (2038, "04-25"), (2049, "04-18"), (2076, "04-19")],
+)
+def test_easter_falls_as_published(year: int, day: str) -> None:
+    words = reader("en").words("easter")
+    found = reader("en").read.dates.parse(words, 0, date(year, 1, 1))
+    assert found[0][1].isoformat() == f"{year}-{day}"
