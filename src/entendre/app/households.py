@@ -48,7 +48,8 @@ def plan_of(settings: Settings, stored: StoredHome) -> HouseholdPlan:
     """Another household: what it says of itself, and the server's language and time zone where it does not."""
     home = home_of(stored, settings.server.time_zone or machine_zone())
     language = first_tag(stored.language or "") or settings.language
-    return HouseholdPlan(stored.household, home, language, home.time_zone, settings.server.region)
+    spoken = stored.language or ""
+    return HouseholdPlan(stored.household, home, language, home.time_zone, settings.server.region, spoken)
 
 
 def open_households(app: App, planner: Planner, speech: Speech) -> Households:

@@ -36,6 +36,8 @@ class Hub:
         self._assistant: Assistant | None = None
         self._conversations: dict[str, list[LiveConversation]] = {}
         self._ringing: dict[str, RingRequest] = {}
+        self.languages = ""
+        """What the household speaks, one tag or a few: on devices for which nobody chose a language."""
         self.on_sounded: Callable[[str, str], None] = lambda ring, device: None
         """Called with a ring's id and the device that begins to sound it."""
 
@@ -46,7 +48,13 @@ class Hub:
     def open(self, profile: DeviceProfile, link: DeviceLink) -> LiveConversation:
         """A conversation for one connection; it is known to the hub while it runs."""
         assert self._assistant is not None, "attach() comes first"
-        return _Registered(self._assistant, profile, link, self)
+        return _Registered(self._assistant, self.at_home(profile), link, self)
+
+    def at_home(self, profile: DeviceProfile) -> DeviceProfile:
+        """A device's profile as this household has it."""
+        if not self.languages or profile.language_chosen:
+            return profile
+        return replace(profile, language=self.languages)
 
     def connected(self, conversation: LiveConversation) -> None:
         """A conversation began to run: what rings for its device rings there at once, and where it stood in no more."""
@@ -171,6 +179,9 @@ class _Registered(LiveConversation):
     def __init__(self, assistant: Assistant, profile: DeviceProfile, link: DeviceLink, hub: Hub) -> None:
         super().__init__(assistant, profile, link)
         self._hub = hub
+
+    def reconfigure(self, profile: DeviceProfile) -> None:
+        super().reconfigure(self._hub.at_home(profile))
 
     async def run(self) -> None:
         self._hub.connected(self)

@@ -32,13 +32,17 @@ RENAMED_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class HouseholdPlan:
-    """What a household is opened with. `language`: of what rings and does not say its own."""
+    """What a household is opened with. `language`: of what rings and does not say its own.
+
+    `languages`: what its devices speak for which nobody chose; empty leaves it to them.
+    """
 
     id: str
     home: HomeSnapshot
     language: str
     time_zone: str
     region: str = "home"
+    languages: str = ""
 
 
 class HouseholdRuntime:
@@ -68,6 +72,7 @@ class HouseholdRuntime:
         self.scheduler = Scheduler(store, clock, plan.time_zone, plan.region, prunes=plan.id == HOME)
         self.lists = Lists(store, self.graph.set_lists)
         self.hub = Hub()
+        self.hub.languages = plan.languages
         self.planner = planner
         self.household = LiveHousehold(
             store=store,
@@ -122,7 +127,7 @@ class HouseholdRuntime:
 
     async def become(self, plan: HouseholdPlan) -> None:
         """Take another home, language or time zone, while it runs. Raises: InvalidInputError, StoreError."""
-        self.language = plan.language
+        self.language, self.hub.languages = plan.language, plan.languages
         if plan.home != self._planned:
             self._planned = plan.home
             self.graph.replace(plan.home)

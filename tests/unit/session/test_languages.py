@@ -15,6 +15,7 @@ from entendre.core.understanding import Completeness as C
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript
 from entendre.session import api
+from entendre.session.hub import Hub
 from entendre.session.text import answer_text
 
 PLANS = {
@@ -151,3 +152,15 @@ async def test_a_sentence_without_a_conversation_too() -> None:
     answer = await answer_text(assistant, "lights on", device=DeviceView(id="d"), language="hi,en", act=False)
     assert answer.understanding.language == "en"
     assert answer.plan.reply == "Okay."
+
+
+async def test_a_household_speaks_its_languages_where_nobody_chose_one() -> None:
+    stage, hub = Stage(PLANS), Hub()
+    hub.attach(stage.assistant)
+    hub.languages = "hi,en"
+    its = hub.open(api.DeviceProfile("d1", "de", language_chosen=False), stage.link)
+    own = hub.open(api.DeviceProfile("d2", "ta"), stage.link)
+    assert (its.profile.language, its.profile.languages) == ("hi", ("hi", "en"))
+    assert own.profile.languages == ("ta",)
+    hub.languages = ""
+    assert hub.open(api.DeviceProfile("d3", "de", language_chosen=False), stage.link).profile.language == "de"
