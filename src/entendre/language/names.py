@@ -106,7 +106,7 @@ class NameIndex:
                 for noun in nouns:
                     self._add(kind, (*words, noun), thing.id, 0.0)
                     if self._pack.names.get("nouns_lead"):
-                        self._add(kind, (noun, *words), thing.id, 0.0)
+                        self._add(kind, (*noun.split(), *words), thing.id, 0.0)
             elif len(words) > 1:
                 rest = words[:-1] if words[-1] in nouns else words[1:]
                 while len(rest) > 1 and rest[0] in self._words.articles:
