@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from entendre.app.voices import Voices
@@ -41,6 +42,7 @@ def own_plan(settings: Settings) -> HouseholdPlan:
     """The household of the server itself: the home file, or the demo home. Raises: InvalidInputError."""
     home = load_home(settings.home.file) if settings.home.file is not None else demo_home(demo_languages())
     zone = settings.server.time_zone or (home.time_zone if settings.home.file is not None else machine_zone())
+    home = replace(home, country=settings.server.country.upper() or None)
     return HouseholdPlan(HOME, home, settings.language, zone, settings.server.region)
 
 

@@ -40,6 +40,9 @@ class ServerSettings:
         "Language tag of devices that don't say theirs. Two or three, `hi,en`, are told apart for each utterance, the "
         "first one expected.",
     )
+    country: str = _setting(
+        "", "Country of the home, two letters such as `SG`: dates are said as there (docs/markets.md)."
+    )
     time_zone: str | None = _setting(None, "IANA zone of the home; unset takes the home file's, then the machine's.")
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
 

@@ -75,7 +75,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class HomeSnapshot:
-    """The home at one moment; planning reads it and never changes it."""
+    """The home at one moment; planning reads it and never changes it. `country`: ISO 3166, where it is known."""
 
     rooms: tuple[Room, ...] = ()
     appliances: tuple[Appliance, ...] = ()
@@ -86,6 +86,7 @@ class HomeSnapshot:
     temperature_unit: str = "C"
     time_zone: str = "UTC"
     place: str | None = None
+    country: str | None = None
 
 
 def name_in(names: Names, language: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from entendre.core.errors import InvalidInputError, TooLargeError
 from entendre.core.home import HomeSnapshot, Room
 from entendre.home.document import load_home, room_document
+from entendre.markets.market import market_of
 from entendre.ports.homes import StoredHome
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,13 @@ def stored_document(document: Mapping[str, Any], rooms: Iterable[Room] = ()) -> 
 
 
 def home_of(stored: StoredHome, time_zone: str) -> HomeSnapshot:
-    """The home of a household; of rooms alone where its document no longer holds. `time_zone`: without its own."""
-    home = HomeSnapshot(rooms=stored.rooms, time_zone=time_zone)
+    """The home of a household; of rooms alone where its document no longer holds. `time_zone`: without its own.
+
+    A home without a document has the temperature unit of its country; a document says its own.
+    """
+    market = market_of(stored.country)
+    unit = market.units.temperature if market is not None else "C"
+    home = HomeSnapshot(rooms=stored.rooms, time_zone=time_zone, temperature_unit=unit)
     if stored.document is not None:
         try:
             document = json.loads(stored.document)
@@ -41,7 +47,7 @@ def home_of(stored: StoredHome, time_zone: str) -> HomeSnapshot:
         except (InvalidInputError, ValueError) as error:
             code = error.code if isinstance(error, InvalidInputError) else InvalidInputError.code
             log.warning("a home document is left out", extra={"household": stored.household, "code": code})
-    return replace(home, time_zone=stored.time_zone) if stored.time_zone else home
+    return replace(home, time_zone=stored.time_zone or home.time_zone, country=stored.country)
 
 
 def _home_of(document: Mapping[str, Any], rooms: Iterable[Room]) -> HomeSnapshot:

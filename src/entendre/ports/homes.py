@@ -23,6 +23,7 @@ class StoredHome:
     rooms: tuple[Room, ...] = ()
     document: str | None = None
     version: int = 0
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

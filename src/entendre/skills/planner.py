@@ -200,7 +200,8 @@ class Planner:
         return any(plugin and intent in getattr(plugin.skill, "small_talk", ()) for plugin, intent in skills)
 
     def _request(self, plugin: Plugin, command: Command, language: str, world: World) -> Request:
-        replies = self._languages.speech(language).replies_on(plugin.name, world.now.date())
+        speech = self._languages.speech(language)
+        replies = speech.replies_on(plugin.name, world.now.date(), world.home.country)
         return Request(command, language, world, replies.say, replies.terms)
 
     def _open_answer(self, understanding: Understanding, world: World) -> Understanding:

@@ -17,6 +17,7 @@ from entendre.language.sentences import SentenceFile, sentence_file
 from entendre.language.understander import Understander
 from entendre.markets.home_assistant import base_sentences
 from entendre.markets.loader import load_pack, read_yaml
+from entendre.markets.spoken import spoken_in
 from entendre.skills.plugins import BUILT_IN, BrokenPlugin, LoadedSkills, Plugin
 
 PHRASES = BUILT_IN / "phrases"
@@ -42,9 +43,12 @@ class SkillSpeech:
         self.broken = broken
         self._replies = replies
 
-    def replies_on(self, skill: str, today: date) -> Replies:
-        """A skill's replies, with dates as seen from today. Raises: KeyError for a skill without this language."""
-        return self._replies[skill].spoken_with(formatters(self.pack, today))
+    def replies_on(self, skill: str, today: date, country: str | None = None) -> Replies:
+        """A skill's replies, with dates as seen from today and said as in a country.
+
+        Raises: KeyError for a skill without this language.
+        """
+        return self._replies[skill].spoken_with(formatters(spoken_in(self.pack, country), today))
 
 
 @lru_cache(maxsize=256)

@@ -112,7 +112,7 @@ class StoredHomes:
 
     def _home(self, connection: Connection, household: str) -> StoredHome | None:
         own = (self._region, household)
-        sql = "SELECT language, time_zone FROM households WHERE region = ? AND id = ?"
+        sql = "SELECT language, time_zone, country FROM households WHERE region = ? AND id = ?"
         found = connection.execute(sql, own).fetchone()
         if found is None:
             return StoredHome(HOME) if household == HOME else None
@@ -121,7 +121,7 @@ class StoredHomes:
         sql = "SELECT document, version FROM homes WHERE region = ? AND household = ?"
         kept = connection.execute(sql, own).fetchone()
         document, version = (None, 0) if kept is None else (kept[0] or None, int(kept[1]))
-        return StoredHome(household, found[0], found[1], rooms, document, version)
+        return StoredHome(household, found[0], found[1], rooms, document, version, found[2])
 
     def _put(self, connection: Connection, before: StoredHome, document: str | None, by: str) -> None:
         """A home without a document keeps its row, so that its version only rises."""
