@@ -20,6 +20,8 @@ MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
 MIN_CLOSED_WORDS = 2
 NAME_SLOTS = frozenset({"name", "list_name"})
 UNSPLIT_SLOTS = frozenset({"text"})
+ANSWERING = frozenset({"about", "clock", "weather", "calculator"})
+"""Skills that only answer."""
 TAKES_BACK = frozenset({"NeverMind"})
 """Intents whose words, right before a command, say that it shall not be done ("no need to turn off the tv")."""
 
@@ -37,7 +39,8 @@ class Splitter:
         self, pack: LanguagePack, tokenizer: Tokenizer, interpret: Interpret, beginnings: Collection[str] = ()
     ) -> None:
         """`beginnings`: words that a sentence may begin with."""
-        self._verbs = frozenset(beginnings) - pack.words.light.keys()
+        together = pack.words.tokens_a_word > 1  # there a small word may be the beginning of a longer one
+        self._verbs = frozenset(beginnings) - (frozenset() if together else pack.words.light.keys())
         self._closing = pack.words.closing
         self._conjunctions = phrase_set(pack.words.conjunctions, tokenizer.words)
         self._fillers = phrase_set(pack.words.fillers, tokenizer.words)
@@ -90,12 +93,16 @@ class Splitter:
                 continue
             right = tokens.part(place, len(tokens.words))
             second = self._interpret(right, _with_mentioned(world, first), exact=True)
-            if second is not None and not second.is_open:
+            if second is not None and not second.is_open and self._may_adjoin(first, second):
                 return [first, second]
             more = self._unjoined(right, _with_mentioned(world, first)) if closed and second is None else []
             if more:
                 return [first, *more]
         return []
+
+    def _may_adjoin(self, first: Meaning, second: Meaning) -> bool:
+        """Whether two commands may stand side by side: where nothing parts words, answers are too easily found."""
+        return self._a_word == 1 or not {first.command.skill, second.command.skill} & ANSWERING
 
     def _points(self, tokens: Tokens) -> list[tuple[int, int]]:
         """Where a sentence may be split: at words that join commands, and at marks."""

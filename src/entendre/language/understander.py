@@ -60,7 +60,10 @@ class Understander:
         self._name_words = NameWords(pack, self._tokenizer)
         self._names = NameIndex(home, self._name_words)
         self._follow_ups = FollowUps(pack, self._tokenizer, self._grammar)
-        self._splitter = Splitter(pack, self._tokenizer, self.interpret, self._grammar.automaton.start.words)
+        beginnings = self._grammar.automaton.start.words
+        if pack.words.tokens_a_word > 1:  # what a command is about may stand first, and nothing shows where it begins
+            beginnings = beginnings | self._grammar.lists.start.words
+        self._splitter = Splitter(pack, self._tokenizer, self.interpret, beginnings)
 
     @property
     def intents(self) -> frozenset[str]:
