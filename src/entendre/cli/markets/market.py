@@ -62,7 +62,9 @@ def ears(code: str) -> Iterator[Finding]:
             yield _missing(code, f"languages.{tag}", "no recognizer of the catalogue hears it")
         elif heard[0].is_weak_in(tag):
             others = [model.name for model in heard if not model.is_weak_in(tag)]
-            yield _note(code, f"languages.{tag}", f"{heard[0].name} hears it badly; better: {' '.join(others)}")
+            yield _note(
+                code, f"languages.{tag}", f"{heard[0].name} hears it badly; others that know it: {' '.join(others)}"
+            )
 
 
 def wake_words(code: str) -> Iterator[Finding]:
