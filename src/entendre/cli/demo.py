@@ -120,8 +120,8 @@ async def _utterances(script: dict[str, Any], folder: Path | None, ears: Ears, d
         print(f"{deaf}\nSo the commands are given as text here; all that follows is as it is when they are heard.\n")
     elif not recorded:
         print(
-            "No recordings here (ENTENDRE_SPEECH_DATA names their folder), so it hears its own voice only: hibari and kokoro "
-            "are easier to hear than people, espeak-ng is harder.\n",
+            "No recordings here (ENTENDRE_SPEECH_DATA names their folder), so it hears its own voice only: hibari "
+            "and kokoro are easier to hear than people, espeak-ng is harder.\n",
             flush=True,
         )
     for text in script["sentences"]:
