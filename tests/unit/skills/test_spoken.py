@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from spoken.scoring import HERE, cases, homes, score, world_of
@@ -15,11 +16,21 @@ LEAST_RIGHT_OTHERS = 0.9
 MOST_WRONG = 0.01
 MOST_WRONG_OUTSIDE = {"en": 0.012}
 LANGUAGES = sorted(path.stem for path in HERE.glob("*.txt") if not path.stem.endswith("_outside"))
+DOCUMENT = Path(__file__).parents[3] / "docs" / "languages.md"
 LEAST_SENTENCES, LEAST_OUTSIDE = 60, 20
 
 
+_TALLIED: dict[str, tuple[Counter[str], list[str]]] = {}
+
+
 async def tally(planner: Planner, language: str, name: str) -> tuple[Counter[str], list[str]]:
-    """How many sentences went right, wrong or not at all, and those that did not go right."""
+    """How many sentences went right, wrong or not at all, and those that did not go right; counted once."""
+    if name not in _TALLIED:
+        _TALLIED[name] = await _tally(planner, language, name)
+    return _TALLIED[name]
+
+
+async def _tally(planner: Planner, language: str, name: str) -> tuple[Counter[str], list[str]]:
     known, found, last, missed = homes(), Counter[str](), None, []
     for case in cases(f"{name}.txt"):
         if case.home != last:
@@ -47,6 +58,16 @@ async def test_what_is_no_command_does_nothing(planner: Planner, language: str) 
     found, missed = await tally(planner, language, f"{language}_outside")
     assert found.total() >= LEAST_OUTSIDE
     assert found["wrong"] <= MOST_WRONG_OUTSIDE.get(language, MOST_WRONG) * found.total(), missed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_documented_figures_are_those_measured(planner: Planner, language: str) -> None:
+    inside, _ = await tally(planner, language, language)
+    outside, _ = await tally(planner, language, f"{language}_outside")
+    rows = [line.strip("| ").split(" | ") for line in DOCUMENT.read_text("utf-8").splitlines()]
+    documented = next((cells[1:3] for cells in rows if cells[0] == language), None)
+    commands = f"{inside['right']} / {inside['wrong']} / {inside['none']}"
+    assert documented == [commands, f"{outside['right']} / {outside['wrong']}"], "run scripts/write_languages.py"
 
 
 @pytest.mark.parametrize(
