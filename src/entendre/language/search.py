@@ -7,7 +7,7 @@ more, taking a word for one that sounds alike more again; words of content are n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from entendre.language.automaton import Slot, State
 from entendre.language.grammar import OPEN
@@ -31,8 +31,7 @@ REPAIR_BASE, REPAIR_A_WORD = 0.12, 0.07
 MAX_READINGS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A slot that was filled from word `start` on; steps lead back to the beginning."""
 
     before: Step | None
@@ -41,8 +40,7 @@ class Step:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A state that holds after some words, and what it cost to get there; after word `used` all were skipped."""
 
     state: State
@@ -119,6 +117,8 @@ class Search:
             return
         word = self._words[position]
         skips = self._skips(position)
+        alike = self._alike(position)
+        here: dict[str, Sequence[Found]] = {}
         for reading in list(self.beams[position].values()):
             self._spent += 1
             if self._spent > MAX_READINGS:
@@ -127,13 +127,27 @@ class Search:
             following = state.move(word)
             if following is not None:
                 self._put(position + 1, Reading(following, cost, steps, 0, position + 1))
-            if self._sounds is not None:
-                self._hear_otherwise(position, word, reading)
+            for meant, extra in alike:
+                other = state.move(meant)
+                if other is not None:
+                    self._put(position + 1, Reading(other, cost + extra, steps, 0, position + 1))
             for end, skip_cost in skips:
                 used = end if skip_cost == FILLER_COST and reading.used == position else reading.used
                 self._put(end, Reading(state, cost + skip_cost, steps, reading.supplied, used))
-            for slot, target in state.filled():
-                self._fill(position, slot, target, reading)
+            self._fill_slots(position, reading, here)
+
+    def _fill_slots(self, position: int, reading: Reading, here: dict[str, Sequence[Found]]) -> None:
+        """Readings that go on with a slot; `here` keeps the values at this position by kind."""
+        for slot, target in reading.state.filled():
+            kind = slot.kind
+            if kind == OPEN:
+                self._fill_open(position, slot, target, reading)
+                continue
+            found = here.get(kind)
+            if found is None:
+                found = here[kind] = self._values.at(kind, position)
+            if found:
+                self._fill(position, slot, target, reading, found)
 
     def _skips(self, position: int) -> list[tuple[int, float]]:
         skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
@@ -148,33 +162,33 @@ class Search:
         word = self._words[position]
         return word in self._data.value_leads and bool(self._values.at("number", position + 1))
 
-    def _fill(self, position: int, slot: Slot, target: State, reading: Reading) -> None:
-        if slot.kind == OPEN:
-            if self._sounds is not None and (reading.state is self._start or reading.supplied):
-                return
-            cost = reading.cost + (OPEN_FIRST_COST if reading.state is self._start else OPEN_COST)
-            last = len(self._words)
-            if reading.state is self._start:
-                last = min(last, position + MAX_OPEN_FIRST_WORDS * self._a_word)
-            for end in range(position + 1, last + 1):
-                small = self._words[end - 1] in self._data.light
-                cost += (OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST) / self._a_word
-                step = Step(reading.steps, slot, position, Found(end, None))
-                self._put(end, Reading(target, cost, step, 0, end))
+    def _fill_open(self, position: int, slot: Slot, target: State, reading: Reading) -> None:
+        """Readings in which the words from a position on, one or more, are an open slot's."""
+        first = reading.state is self._start
+        if self._sounds is not None and (first or reading.supplied):
             return
+        cost = reading.cost + (OPEN_FIRST_COST if first else OPEN_COST)
+        last = len(self._words)
+        if first:
+            last = min(last, position + MAX_OPEN_FIRST_WORDS * self._a_word)
+        for end in range(position + 1, last + 1):
+            small = self._words[end - 1] in self._data.light
+            cost += (OPEN_SMALL_WORD_COST if small else OPEN_WORD_COST) / self._a_word
+            step = Step(reading.steps, slot, position, Found(end, None))
+            self._put(end, Reading(target, cost, step, 0, end))
+
+    def _fill(self, position: int, slot: Slot, target: State, reading: Reading, values: Sequence[Found]) -> None:
+        """Readings in which a value stands at a position."""
         base = reading.cost + SLOT_COST.get(slot.kind, OTHER_SLOT_COST)
-        for found in self._values.at(slot.kind, position):
+        for found in values:
             step = Step(reading.steps, slot, position, found)
             self._put(found.end, Reading(target, base + found.cost, step, 0, found.end))
 
-    def _hear_otherwise(self, position: int, word: str, reading: Reading) -> None:
-        assert self._sounds is not None
-        if position and self._words[position - 1] in self._data.subjects:
-            return
-        for meant, cost in self._sounds.alike(word):
-            following = reading.state.move(meant)
-            if following is not None:
-                self._put(position + 1, Reading(following, reading.cost + cost, reading.steps, 0, position + 1))
+    def _alike(self, position: int) -> Sequence[tuple[str, float]]:
+        """The words that the word at a position may stand for, each with its cost."""
+        if self._sounds is None or (position and self._words[position - 1] in self._data.subjects):
+            return ()
+        return self._sounds.alike(self._words[position])
 
     def _supply(self, position: int) -> None:
         """Small words that a template has and the sentence lacks."""
@@ -184,8 +198,12 @@ class Search:
             if reading.supplied >= MAX_SUPPLIED or reading.cost + SUPPLY_COST > self._budget:
                 continue
             count = ONLY_SUPPLIED if reading.state is self._start else reading.supplied + 1
+            beam, cost = self.beams[position], reading.cost
             for following, extra in reading.state.supplied(self._suppliable):
-                supplied = Reading(following, reading.cost + extra, reading.steps, count, reading.used)
+                known = beam.get(following)
+                if known is not None and known.cost <= cost + extra:
+                    continue
+                supplied = Reading(following, cost + extra, reading.steps, count, reading.used)
                 if self._put(position, supplied):
                     self._spent += 1
                     waiting.append(supplied)
