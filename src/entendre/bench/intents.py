@@ -15,7 +15,7 @@ from entendre.core.errors import InvalidInputError
 from entendre.core.home import Appliance, HomeSnapshot, ItemList, Room, Scene
 from entendre.core.plan import DeviceView, World
 from entendre.core.understanding import Command
-from entendre.markets.home_assistant import KINDS
+from entendre.markets.home_assistant import KINDS, their_language
 from entendre.markets.loader import languages as taught
 from entendre.markets.loader import read_yaml
 from entendre.skills.planner import Planner
@@ -28,7 +28,6 @@ SCENES, LISTS = ("scene",), ("todo",)
 NOT_HERE = frozenset({"binary_sensor", "lawn_mower", "person", "script", "sensor", "weather"})
 """Domains of which there is nothing here: a test about one of them is left out."""
 NO_APPLIANCES = frozenset({*SCENES, *LISTS, *NOT_HERE})
-THEIRS = {"zh": "zh-CN", "pt": "pt-BR"}
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def measure(checkout: Path, language: str, planner: Planner) -> dict[str, Any]:
     """The share of a language's test sentences that are understood, and some that are not."""
     judge, counts, missed = Judge(), Counter[str](), []
     last: HomeSnapshot | None = None
-    for case in cases(checkout / "tests" / THEIRS.get(language, language)):
+    for case in cases(checkout / "tests" / their_language(language)):
         if not judge.offered(case):
             counts["not_offered"] += 1
             continue
@@ -179,6 +178,6 @@ def measure(checkout: Path, language: str, planner: Planner) -> dict[str, Any]:
 
 def measure_all(checkout: Path, chosen: list[str]) -> dict[str, Any]:
     """Measure the chosen languages, or all that both sides know."""
-    known = [tag for tag in taught() if (checkout / "tests" / THEIRS.get(tag, tag)).is_dir()]
+    known = [tag for tag in taught() if (checkout / "tests" / their_language(tag)).is_dir()]
     planner = Planner(load_skills(), HomeSnapshot())
     return {tag: measure(checkout, tag, planner) for tag in chosen or known}

@@ -176,11 +176,19 @@ async def hear(
     if fast:
         profile = replace(profile, reply_lead_s=UNPACED_S)
     conversation = factory.open(profile, heard)
+    async with _turn_of(conversation, heard):
+        conversation.start_listening(ListenMode.AUTO)
+        await _feed(conversation, samples, heard, fast=fast)
+    return heard
+
+
+@asynccontextmanager
+async def _turn_of(conversation: Conversation, heard: HeardTurn) -> AsyncIterator[None]:
+    """A conversation that runs until one turn of it is over, or takes too long."""
     running = asyncio.create_task(conversation.run())
     started_s = time.monotonic()
     try:
-        conversation.start_listening(ListenMode.AUTO)
-        await _feed(conversation, samples, heard, fast=fast)
+        yield
         async with asyncio.timeout(TURN_S):
             await heard.over.wait()
     except TimeoutError:
@@ -190,26 +198,14 @@ async def hear(
         conversation.close()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    return heard
 
 
 async def typed(factory: ConversationFactory, text: str, profile: DeviceProfile) -> HeardTurn:
     """Give a new conversation a sentence as text."""
     heard = HeardTurn(transcript=text)
     conversation = factory.open(replace(profile, reply_lead_s=UNPACED_S), heard)
-    running = asyncio.create_task(conversation.run())
-    started_s = time.monotonic()
-    try:
+    async with _turn_of(conversation, heard):
         conversation.respond(text)
-        async with asyncio.timeout(TURN_S):
-            await heard.over.wait()
-    except TimeoutError:
-        heard.outcome = heard.outcome or "no_turn"
-    finally:
-        heard.took_s = time.monotonic() - started_s
-        conversation.close()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
     heard.transcript = text
     return heard
 

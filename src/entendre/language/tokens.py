@@ -70,7 +70,6 @@ class Tokenizer:
         self._inflected = data.inflected
         self._possessive = [re.compile(ending) for ending in data.possessive]
         self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]
-        self.space = " " if data.joined_by_space else ""
         self.stem = lru_cache(maxsize=20_000)(self._stem)
         self._uninflected = lru_cache(maxsize=20_000)(self._without_ending)
 

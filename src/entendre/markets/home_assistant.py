@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -58,16 +59,26 @@ _OPTIONAL = re.compile(r"\[[^\[\]]*\]")
 _REFERENCE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
+def their_language(language: str) -> str:
+    """What they call a language of ours."""
+    return str(_mapping()["languages"].get(language, language))
+
+
+@lru_cache
+def _mapping() -> Mapping[str, Any]:
+    return read_yaml(files("entendre.markets") / "home_assistant.yaml")
+
+
 def base_sentences(language: str, answered: Iterable[str]) -> SentenceFile | None:
     """The package's sentences of a language for those of our intents that are answered; None if it has none."""
     known = frozenset(answered)
-    document = read_yaml(files("entendre.markets") / "home_assistant.yaml")
+    document = _mapping()
     mapping = {
         intent: target
         for intent, target in document["intents"].items()
         if {target["intent"], *_others(target)} <= known
     }
-    theirs = document["languages"].get(language, language)
+    theirs = their_language(language)
     if not mapping or get_intents(theirs) is None:
         return None
     return load_home_assistant(theirs, mapping, cost=float(document["cost"]))
