@@ -6,6 +6,9 @@ set -u
 BIN="$1"
 shift
 
+# Servers are started over and over: compile the source once, also where Python is told to keep no bytecode.
+"$BIN/python" -m compileall -q src
+
 "$BIN/python" -m pytest -n "${WORKERS:-2}" --dist loadscope --ignore tests/e2e "$@"
 apart=$?
 "$BIN/python" -m pytest tests/e2e "$@"
