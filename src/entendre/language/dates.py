@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from entendre.language.automaton import Automaton, State
+from entendre.language.automaton import State
+from entendre.language.building import AutomatonBuilder, slot_by_own_name
 from entendre.language.numbers import NumberGrammar
 from entendre.language.phrases import Phrases, phrase_set
-from entendre.language.templates import parse_template, slot_by_own_name
+from entendre.language.templates import parse_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ class DateGrammar:
     ) -> None:
         self._numbers = numbers
         self._patterns: list[Mapping[str, Any]] = list(data["dates"])
-        self._automaton = Automaton(words_of)
+        builder = AutomatonBuilder(words_of)
         for index, pattern in enumerate(self._patterns):
-            self._automaton.add(parse_template(str(pattern["say"])), index, rules={}, slot_of=slot_by_own_name)
+            builder.add(parse_template(str(pattern["say"])), index, rules={}, slot_of=slot_by_own_name)
+        self._automaton = builder.automaton()
         self._lists = {name: Phrases(body, words_of) for name, body in data.get("lists", {}).items()}
         self._buddhist = bool(data.get("buddhist_years"))
         self._months = Phrases(data["months"], words_of)

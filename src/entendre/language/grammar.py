@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hassil.expression import Expression, ListReference
-
 from entendre.core.errors import InvalidInputError
-from entendre.language.automaton import Automaton, Slot
+from entendre.language.automaton import Slot
+from entendre.language.building import AutomatonBuilder
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import EdgeWords
 from entendre.language.sentences import Block, SentenceFile
-from entendre.language.templates import parse_template
+from entendre.language.templates import ListSlot, Piece, parse_template
 from entendre.language.tokens import Tokenizer
 
 OPEN = "*"
@@ -45,8 +44,8 @@ class Grammar:
         self._pack = pack
         self._words_of = tokenizer.words
         glued = pack.words.tokens_a_word == 1
-        self.automaton = Automaton(tokenizer.words, glued=glued)
-        self.lists = Automaton(tokenizer.words, glued=glued)
+        self._sentences = AutomatonBuilder(tokenizer.words, glued=glued)
+        self._values = AutomatonBuilder(tokenizer.words, glued=glued)
         self.templates: list[Template] = []
         self.list_values: list[tuple[str, Any]] = []
         self.intent_slots: dict[str, dict[str, str]] = {}
@@ -54,6 +53,8 @@ class Grammar:
         self._add_pack_lists()
         for file in files:
             self._add_file(file)
+        self.automaton = self._sentences.automaton()
+        self.lists = self._values.automaton()
         self.vocabulary = frozenset(self.automaton.vocabulary | self.lists.vocabulary)
 
     def _add_pack_lists(self) -> None:
@@ -67,11 +68,11 @@ class Grammar:
         pronouns = [{"in": say, "out": True} for say in names.get("pronouns", ())]
         self._add_values("pronoun", pronouns, self._common_rules)
 
-    def _add_values(self, kind: str, values: Sequence[Any], rules: Mapping[str, Expression]) -> None:
+    def _add_values(self, kind: str, values: Sequence[Any], rules: Mapping[str, Piece]) -> None:
         for value in values:
             spoken, out = (value["in"], value.get("out", value["in"])) if isinstance(value, Mapping) else (value, value)
             self.list_values.append((kind, out))
-            self.lists.add(parse_template(str(spoken)), len(self.list_values) - 1, rules=rules, slot_of=_no_slots)
+            self._values.add(parse_template(str(spoken)), len(self.list_values) - 1, rules=rules, slot_of=_no_slots)
 
     def _add_file(self, file: SentenceFile) -> None:
         rules = self._common_rules | {name: parse_template(body) for name, body in file.rules.items()}
@@ -81,25 +82,24 @@ class Grammar:
         for block in file.blocks:
             self._add_block(file, block, rules)
 
-    def _add_block(self, file: SentenceFile, block: Block, rules: Mapping[str, Expression]) -> None:
+    def _add_block(self, file: SentenceFile, block: Block, rules: Mapping[str, Piece]) -> None:
         accept = len(self.templates)
         used: dict[str, str] = {}
 
-        def slot_of(reference: ListReference) -> Slot:
+        def slot_of(reference: ListSlot) -> Slot:
             slot = _slot(reference, file)
             used[slot.name] = slot.kind
             return slot
 
         for template in block.templates:
-            self.automaton.add(parse_template(template), accept, rules=rules, slot_of=slot_of)
+            self._sentences.add(parse_template(template), accept, rules=rules, slot_of=slot_of)
         open_slots = frozenset(name for name, kind in used.items() if kind == OPEN)
         self.templates.append(Template(file.skill, block, open_slots, EdgeWords(block.excludes, self._words_of)))
         self.intent_slots.setdefault(block.intent, {}).update(used)
 
 
-def _slot(reference: ListReference, file: SentenceFile) -> Slot:
-    name, stored = reference.list_name, reference.slot_name
-    bounds = reference.get_inline_range()
+def _slot(reference: ListSlot, file: SentenceFile) -> Slot:
+    name, stored, bounds = reference.list_name, reference.name, reference.bounds
     if bounds is not None:
         return Slot(f"{RANGE}:{bounds[0]}:{bounds[1]}", stored)
     own = file.lists.get(name)
@@ -116,5 +116,5 @@ def _slot(reference: ListReference, file: SentenceFile) -> Slot:
     raise InvalidInputError(f"{file.skill}: a sentence uses the unknown list {{{name}}}.")
 
 
-def _no_slots(reference: ListReference) -> Slot:
+def _no_slots(reference: ListSlot) -> Slot:
     raise InvalidInputError(f"A list value can't hold the slot {{{reference.list_name}}}.")

@@ -35,71 +35,52 @@ class Graph:
 
 
 class GraphBuilder:
-    """Collects arcs. Node 0 is the first."""
+    """Collects arcs, each of which leads to a node with a higher number. Node 0 is the first."""
 
     def __init__(self) -> None:
-        self._count = 1
-        self._sources = array("I")
-        self._arcs = array("I")
+        self._arcs: list[list[tuple[int, int]]] = [[]]
+        self._same: dict[int, int] = {}
 
     def new_node(self) -> int:
         """A node without arcs."""
-        self._count += 1
-        return self._count - 1
+        self._arcs.append([])
+        return len(self._arcs) - 1
 
     def connect(self, source: int, symbol: int, target: int) -> None:
         """An arc between two nodes."""
-        self._sources.append(source)
-        self._arcs.extend((symbol, target))
+        self._arcs[source].append((symbol, target))
+
+    def leads_on(self, node: int) -> bool:
+        """Whether an arc begins at a node."""
+        return bool(self._arcs[node])
+
+    def join(self, nodes: Sequence[int]) -> int:
+        """One node for several that no arc begins at; only this one is used from now on."""
+        last = max(nodes)
+        for node in nodes:
+            if node != last:
+                self._same[node] = last
+        return last
 
     def graph(self, accepts: Mapping[int, Sequence[int]]) -> Graph:
-        """All nodes that the first one leads to; of nodes from which the same goes on, one is kept."""
-        plain = self._plain()
-        known: dict[bytes, int] = {}
-        merged = array("I", bytes(4 * self._count))
+        """All arcs; of nodes from which the same goes on, one is kept."""
+        known: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], int] = {}
+        merged = array("I", bytes(4 * len(self._arcs)))
         bounds, packed, kept = array("I", (0,)), array("I"), {}
-        for node in _ends_first(plain):
-            arcs = sorted({(symbol, merged[target]) for symbol, target in plain.arcs_of(node)})
-            own = array("I", [part for arc in arcs for part in arc])
-            ends = tuple(sorted(set(accepts.get(node, ()))))
-            key = own.tobytes() + b"|" + array("I", ends).tobytes() + len(ends).to_bytes(2, "big")
-            found = known.get(key)
+        for node in range(len(self._arcs) - 1, -1, -1):
+            if node in self._same:
+                merged[node] = merged[self._same[node]]
+                continue
+            arcs = [(symbol, merged[target]) for symbol, target in self._arcs[node]]
+            own = tuple(arcs) if len(arcs) < 2 else tuple(sorted(set(arcs)))
+            ends = tuple(sorted(set(accepts[node]))) if node in accepts else ()
+            found = known.get((own, ends))
             if found is None:
-                found = known[key] = len(bounds) - 1
-                packed.extend(own)
+                found = known[own, ends] = len(bounds) - 1
+                for arc in own:
+                    packed.extend(arc)
                 bounds.append(len(packed))
                 if ends:
                     kept[found] = ends
             merged[node] = found
         return Graph(bounds, packed, kept, merged[0])
-
-    def _plain(self) -> Graph:
-        """The arcs as they were collected, sorted by the node that they begin at."""
-        bounds = array("I", bytes(4 * (self._count + 1)))
-        for source in self._sources:
-            bounds[source + 1] += 2
-        for node in range(self._count):
-            bounds[node + 1] += bounds[node]
-        places = array("I", bounds)
-        packed = array("I", bytes(4 * len(self._arcs)))
-        for index, source in enumerate(self._sources):
-            place = places[source]
-            packed[place], packed[place + 1] = self._arcs[2 * index], self._arcs[2 * index + 1]
-            places[source] = place + 2
-        return Graph(bounds, packed, {}, 0)
-
-
-def _ends_first(graph: Graph) -> Iterator[int]:
-    """Every node that the start leads to, after all nodes that it leads to itself."""
-    seen = bytearray(len(graph))
-    stack: list[tuple[int, bool]] = [(graph.start, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            yield node
-            continue
-        if seen[node]:
-            continue
-        seen[node] = 1
-        stack.append((node, True))
-        stack.extend((target, False) for _, target in graph.arcs_of(node) if not seen[target])

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from entendre.language.automaton import Automaton, State
+from entendre.language.automaton import State
+from entendre.language.building import AutomatonBuilder, slot_by_own_name
 from entendre.language.numbers import NumberGrammar
 from entendre.language.phrases import Phrases, phrase_set
-from entendre.language.templates import parse_template, slot_by_own_name
+from entendre.language.templates import parse_template
 
 MINUTES_A_DAY = 1440
 LATE_MORNING = 10 * 60
@@ -39,9 +40,10 @@ class ClockGrammar:
         self._numbers = numbers
         self._patterns: list[Mapping[str, Any]] = list(data["clock"])
         self._lists = {name: Phrases(body, words_of) for name, body in data.get("lists", {}).items()}
-        self._automaton = Automaton(words_of)
+        builder = AutomatonBuilder(words_of)
         for index, pattern in enumerate(self._patterns):
-            self._automaton.add(parse_template(pattern["say"]), index, rules={}, slot_of=slot_by_own_name)
+            builder.add(parse_template(pattern["say"]), index, rules={}, slot_of=slot_by_own_name)
+        self._automaton = builder.automaton()
         halves = {say: half for half, spoken in data.get("meridiem", {}).items() for say in spoken}
         self._meridiem = Phrases(halves, words_of)
         self._parts = Phrases({say: part for part in data["parts"].values() for say in part["say"]}, words_of)
