@@ -71,12 +71,11 @@ def home_of(document: Mapping[str, Any]) -> HomeSnapshot:
     entities = document.get("entities", ())
     areas = {str(area["name"]): area.get("floor") for area in document.get("areas", ())}
     areas |= {str(each["area"]): None for each in entities if "area" in each and each["area"] not in areas}
-    floors = {str(floor["name"]) for floor in document.get("floors", ())} | {
-        str(each) for each in areas.values() if each
-    }
+    floors = [str(floor["name"]) for floor in document.get("floors", ())]
+    floors += [str(floor) for floor in areas.values() if floor]
     return HomeSnapshot(
         rooms=tuple(Room(name, {"": (name,)}, floor=floor) for name, floor in areas.items()),
-        floors={name: {"": (name,)} for name in floors},
+        floors={name: {"": (name,)} for name in dict.fromkeys(floors)},
         appliances=tuple(_appliance(each) for each in entities if each["domain"] not in NO_APPLIANCES),
         scenes=tuple(Scene(each["name"], {"": (each["name"],)}) for each in entities if each["domain"] in SCENES),
         lists=(
