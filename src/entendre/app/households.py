@@ -103,7 +103,7 @@ class _Engines:
             media=self._media(runtime),
             arbiter=Arbiter(self._app.clock.monotonic) if settings.home.one_answers else None,
             remember=self._remember(runtime.id),
-            limits=Limits(utterance_s=settings.limits.utterance_s),
+            limits=Limits(utterance_s=settings.limits.utterance_s, filler_after_s=settings.speech.filler_after_s),
         )
 
     def _remember(self, household: str) -> Callable[[TurnRecord], Coroutine[Any, Any, None]]:

@@ -155,7 +155,7 @@ def note(turn: Turn, event: dict[str, Any], now_s: float) -> None:
             _finish(turn, early)
         case name if name == TURN_EVENT and event.get("stage") == "understood":
             turn.understood = bool(event.get("commands"))
-        case name if name == TURN_EVENT:
+        case name if name == TURN_EVENT and event.get("stage") == "ended":
             if event.get("outcome") == "nothing_heard":
                 return
             turn.trace = {str(key): float(value) for key, value in (event.get("trace") or {}).items()}

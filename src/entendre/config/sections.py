@@ -98,6 +98,11 @@ class SpeechSettings:
     voice_key: str = _setting("", "Bearer key of an OpenAI-compatible voice.", secret=True)
     vad: str = _setting("default", "Voice activity detector, a name of `entendre models list`.")
     wake_words: tuple[str, ...] = _setting((), "Wake words for streams without one on the device.")
+    filler_after_s: float = _setting(
+        2.5,
+        "How long after the end of speech a turn without an answer yet says (speakers) or shows (talk page) that it is "
+        "still being worked on, seconds; 0 is never.",
+    )
     threads: int = _setting(0, "Inferences at once; 0 is one per core.")
     models_dir: Path | None = _setting(None, "Folder of models; unset is `models` in the data folder.")
     reply_cache_memory_mb: int = _setting(32, "Synthesised replies kept in memory, MB.")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
+from entendre.core.actions import ControlMedia
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, OverloadedError, UnknownMediaError
 from entendre.core.plan import DeviceView, Mentioned, Plan, World
@@ -17,40 +17,23 @@ from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
 from entendre.ports.households import TurnRecord
 from entendre.session import api
-from entendre.session.arbiter import Candidate, Claim, Wake
+from entendre.session.arbiter import Wake
 from entendre.session.assistant import Assistant
 from entendre.session.commit import Committer, Effects
 from entendre.session.drafts import Context, DraftRecord
 from entendre.session.hearing import Heard, Hearing
 from entendre.session.mouth import Mouth
-from entendre.session.speaking import Prepared, begun
+from entendre.session.patience import Patience
+from entendre.session.speaking import begun
 from entendre.session.tongue import Tongue, understand_in
 from entendre.session.trace import Trace
+from entendre.session.turns import Turn
 from entendre.session.unasked import Unasked
 from entendre.turn import events as ev
 
 log = logging.getLogger(__name__)
 
-OWN_ACTIONS = (StopRinging, StopSpeaking, ChangeTimer, ControlMedia)
-"""What ends or changes a sound that one speaker makes."""
-
 Emit = Callable[[api.SessionEvent], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Turn:
-    """One committed turn."""
-
-    id: str
-    trace: Trace
-    world: World
-    record: DraftRecord | None = None
-    prepared: Prepared | None = None
-    wake: Wake | None = None
-    claim: Claim | None = None
-    outcome: api.Outcome = api.Outcome.ANSWERED
-    expects_reply: bool = False
-    spoke: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +54,7 @@ class Answering:
     _mouth: Mouth = field(init=False)
     _committer: Committer = field(init=False)
     _tongue: Tongue = field(init=False)
+    _patience: Patience = field(init=False)
     _task: asyncio.Task[None] | None = None
     _turn: Turn | None = None
     _typed: deque[str | None] = field(default_factory=deque)
@@ -82,6 +66,7 @@ class Answering:
             self.post(ev.ReplyBegan())
 
         self._mouth = Mouth(self.assistant, self.profile, self.link, self.emit, began, self.stream_s)
+        self._patience = Patience(self._mouth)
         self.unasked = Unasked(self._mouth, self.wake)
         self._committer = Committer(self.assistant, self.link, self.unasked.media)
         self._tongue = Tongue(self.assistant.clock, self.assistant.limits.memory_s, self.profile.languages)
@@ -126,11 +111,17 @@ class Answering:
         self._mouth.played(reply, seconds)
 
     def answer_spoken(
-        self, turn: str, trace: Trace, audio: Samples, record: DraftRecord | None, wake: Wake | None = None
+        self,
+        turn: str,
+        trace: Trace,
+        audio: Samples,
+        record: DraftRecord | None,
+        voiced_s: float,
+        wake: Wake | None = None,
     ) -> None:
-        """Answer an utterance; `wake` is what a wake word opened it with."""
+        """Answer an utterance; `voiced_s`: how long its voice lasted; `wake` is what a wake word opened it with."""
         world = record.world if record is not None else self._world()
-        self._turn = Turn(turn, trace, world, record, wake=wake)
+        self._turn = Turn(turn, trace, world, record, wake=wake, voiced_s=voiced_s)
         self._begin(self._spoken(self._turn, audio, record))
 
     def begin_typed(self) -> None:
@@ -174,7 +165,7 @@ class Answering:
             return
         self.unasked.stopped(by_hand=not interrupted)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(task, self._patience.stop(), return_exceptions=True)
         if turn is not None and turn.record is not None:
             await turn.record.discard()
         if turn is not None and turn.claim is not None and not turn.claim.kept:
@@ -187,6 +178,7 @@ class Answering:
     async def close(self) -> None:
         """The connection is gone."""
         self.unasked.media.stop()
+        await self._patience.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -211,6 +203,7 @@ class Answering:
             log.exception("turn failed", extra={"turn": turn.id if turn else ""})
             await self._fail(turn, EntendreError.code, EntendreError().public_message)
         finally:
+            await self._patience.stop()
             if turn is not None and turn.prepared is not None:
                 await turn.prepared.discard()
         self._turn = None
@@ -222,7 +215,7 @@ class Answering:
 
     async def _fail(self, turn: Turn | None, code: str, message: str) -> None:
         try:
-            await self._mouth.end(interrupted=True)
+            await self._silence()
             await self.emit(api.TurnFailed(turn.id if turn else "", code, message))
             if turn is not None:
                 await self.emit(api.TurnEnded(turn.id, api.Outcome.FAILED, dict(turn.trace.spans)))
@@ -230,6 +223,8 @@ class Answering:
             self.lost = error
 
     async def _spoken(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> None:
+        if turn.has_words:
+            self._await_patiently(turn, turn.trace.spans["speech_end_s"])
         heard, plan = await self._final(turn, audio, record)
         turn.trace.mark("draft_s", self.stream_s())
         language = heard.transcript.language or self.profile.language
@@ -237,11 +232,26 @@ class Answering:
             self._tongue.spoken(language)
         await self.emit(api.TurnCommitted(turn.id, "" if heard.empty else heard.transcript.text, language))
         if heard.empty:
+            await self._silence()
             await self.emit(api.TurnEnded(turn.id, api.Outcome.NOTHING_HEARD, dict(turn.trace.spans)))
         elif self.profile.auto_respond:
             await self._respond(turn, heard, plan)
         else:
             self._unanswered = (turn, heard, plan)
+
+    def _await_patiently(self, turn: Turn, since_s: float) -> None:
+        """Have people told if this takes long, unless others in the home may be the ones who answer."""
+        arbiter, device = self.assistant.arbiter, self.profile.device
+        if arbiter is not None and turn.wake is not None and not arbiter.woke_alone(device):
+            return
+        waited_s = self.stream_s() - since_s
+        aloud = self.profile.takes_fillers and self.profile.auto_respond
+        self._patience.begin(turn.id, turn.trace, self._tongue.expected()[0], waited_s=waited_s, aloud=aloud)
+
+    async def _silence(self) -> None:
+        """End what is being said."""
+        await self._patience.stop()
+        await self._mouth.end(interrupted=True)
 
     async def _final(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> tuple[Heard, Plan | None]:
         """What was said, and the plan if the draft already made one."""
@@ -260,6 +270,7 @@ class Answering:
 
     async def _typed_turn(self, turn: Turn, text: str) -> None:
         self._mark(turn, "commit_s")
+        self._await_patiently(turn, turn.trace.spans["commit_s"])
         language, understanding = understand_in(self.assistant.planner, text, self._tongue.expected(), turn.world)
         await self.emit(api.TurnCommitted(turn.id, text, language))
         await self._respond(turn, Heard(Transcript(text, language), understanding), None)
@@ -271,7 +282,9 @@ class Answering:
         language = self._mouth.language = heard.transcript.language or self.profile.language
         plan = plan or await self._plan(turn, heard.understanding)
         self._mark(turn, "understood_s")
+        await self._patience.hush()
         if not self._may_answer(turn, heard, plan):
+            await self._silence()
             await self.emit(api.TurnEnded(turn.id, api.Outcome.ELSEWHERE, dict(turn.trace.spans)))
             return
         await self.emit(api.TurnUnderstood(turn.id, heard.understanding, plan))
@@ -323,16 +336,10 @@ class Answering:
 
     def _may_answer(self, turn: Turn, heard: Heard, plan: Plan) -> bool:
         """Whether this speaker answers, of all that heard the same words."""
-        arbiter, wake, room = self.assistant.arbiter, turn.wake, self.room
-        if arbiter is None or wake is None or room is None:
+        arbiter, room = self.assistant.arbiter, self.room
+        if arbiter is None or turn.wake is None or room is None:
             return True
-        own = wake.sounding and any(isinstance(action, OWN_ACTIONS) for action in plan.actions)
-        text, understood = heard.transcript.text, heard.understanding.understood
-        times = wake.woken_at, wake.began_at
-        candidate = Candidate(
-            turn.id, self.profile.device, room, *times, text, understood, wake.signal_db, own, wake.rhythm
-        )
-        turn.claim = arbiter.claim(candidate)
+        turn.claim = arbiter.claim(turn.candidate(turn.wake, self.profile.device, room, heard, plan))
         return turn.claim is not None
 
     def _told(self, understanding: Understanding, world: World, effects: Effects) -> str:
@@ -349,6 +356,7 @@ class Answering:
     # -- sound -------------------------------------------------------------------------------------------------------
 
     async def _speak(self, turn: Turn, text: str) -> None:
+        await self._patience.give_way()
         if not text:
             return
         prepared = turn.prepared if turn.prepared is not None and turn.prepared.text == text else None

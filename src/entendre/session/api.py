@@ -58,7 +58,8 @@ class DeviceProfile:
     `language` may name a few, as "hi,en": `languages` then has them all, and each utterance is heard in one of them.
     `language_chosen`: somebody chose `language`; otherwise it is the server's, and gives way to the assistant's.
     `assistant`: what the assistant is called; None as usual. `stands_in`: what nobody asked for (rings, announcements,
-    media) comes to it only while its device has no other conversation; there is no microphone.
+    media) comes to it only while its device has no other conversation; there is no microphone. `takes_fillers`: a turn
+    may say something before its answer, when that takes long.
     """
 
     device: str
@@ -85,6 +86,7 @@ class DeviceProfile:
     language_chosen: bool = True
     assistant: str | None = None
     stands_in: bool = False
+    takes_fillers: bool = False
     languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -129,6 +131,14 @@ class PartialHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class StillWorking:
+    """Recognition or the answer takes longer than usual; once a turn. `text` may be shown to the user."""
+
+    turn: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCommitted:
     """The final transcript of a spoken or typed turn; empty if nothing was said."""
 
@@ -148,13 +158,17 @@ class TurnUnderstood:
 
 @dataclass(frozen=True, slots=True)
 class ReplyStarted:
-    """A reply begins; its audio is mono PCM16 at `rate_hz`. `turn` is empty for rings and announcements."""
+    """A reply begins; its audio is mono PCM16 at `rate_hz`. `turn` is empty for rings and announcements.
+
+    `filler`: words that bridge the wait; the turn's answer follows.
+    """
 
     reply: str
     turn: str
     text: str
     rate_hz: int
     expects_reply: bool = False
+    filler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +247,7 @@ SessionEvent = (
     | SpeechStarted
     | SpeechStopped
     | PartialHeard
+    | StillWorking
     | TurnCommitted
     | TurnUnderstood
     | ReplyStarted

@@ -109,6 +109,17 @@ class Arbiter:
 
     now: Callable[[], float]
     _claims: list[Claim] = field(default_factory=list)
+    _woken: dict[str, float] = field(default_factory=dict)
+
+    def woke(self, device: str) -> None:
+        """A wake word opened a speaker's microphone."""
+        now = self.now()
+        self._woken = {each: at for each, at in self._woken.items() if now - at <= MEMORY_S} | {device: now}
+
+    def woke_alone(self, device: str) -> bool:
+        """Whether no other speaker was woken when this one last was, within `MEMORY_S`."""
+        at, others = self._woken.get(device), (each for each in self._woken if each != device)
+        return at is None or not any(abs(at - self._woken[each]) <= WINDOW_S for each in others)
 
     def claim(self, candidate: Candidate) -> Claim | None:
         """The right to answer an utterance; None if another speaker has it."""

@@ -152,6 +152,8 @@ class Limits:
     action_s: float = 4.0
     tool_s: float = 20.0
     """How long a device's tool may take: a camera's picture is sent and looked at."""
+    filler_after_s: float = 2.5
+    """How long after the end of speech a turn says or shows that it is still worked on; 0 is never."""
     side_effect_grace_s: float = 0.05
     """How long a reply waits for effects outside the database; a later failure is corrected aloud."""
     memory_s: float = 300.0

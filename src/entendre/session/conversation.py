@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from entendre.core.actions import ControlMedia
-from entendre.core.audio import HOUSE_FORMAT, Samples
+from entendre.core.audio import Samples
 from entendre.core.errors import InvalidInputError, OverloadedError
 from entendre.core.understanding import Completeness
 from entendre.ports import INFERENCE_OWNER
@@ -31,6 +30,7 @@ from entendre.session.api import (
 from entendre.session.arbiter import Wake
 from entendre.session.assistant import Assistant
 from entendre.session.drafts import Drafts
+from entendre.session.inbox import AtPosition, Inbox
 from entendre.session.listening import Listening, Woken
 from entendre.session.policy import affords_thorough, policy_for
 from entendre.session.trace import Trace
@@ -41,17 +41,11 @@ from entendre.turn.state import Phase, deadline, initial_state
 
 log = logging.getLogger(__name__)
 
-PIECE_BYTES = HOUSE_FORMAT.byte_count(0.1)
-"""Uplink audio is heard in pieces of at most this, so that a long push is not one long step."""
-
 BURST_S = 0.5
 """With more audio than this waiting, the stream is a recording: it waits for its drafts instead of outrunning them."""
 
 NOTICES_LIMIT = 64
 MIN_TICK_S = 0.05
-
-AtPosition = Callable[[float], ev.TurnEvent]
-"""An event that the client caused, made when its place in the uplink is reached. Units: stream seconds."""
 
 
 @dataclass(slots=True)
@@ -73,10 +67,9 @@ class LiveConversation:
         self._link = link
         self.profile = profile
         self._state = initial_state(policy_for(profile, assistant.limits, assistant.busy()))
-        self._inbox: deque[bytes | DeviceProfile | AtPosition] = deque()
+        self._inbox = Inbox(assistant.limits.uplink_backlog_s)
         self._inside: deque[ev.TurnEvent] = deque()
         self._notices: deque[SessionEvent] = deque(maxlen=NOTICES_LIMIT)
-        self._waiting_bytes = 0
         self._began_at = assistant.clock.monotonic()
         self._awake = asyncio.Event()
         self._closing = False
@@ -92,11 +85,7 @@ class LiveConversation:
 
     def hear(self, pcm16: bytes) -> None:
         """Uplink audio: little-endian mono PCM16 at 16 kHz. Raises: OverloadedError when too much waits."""
-        if HOUSE_FORMAT.seconds(self._waiting_bytes + len(pcm16)) > self._assistant.limits.uplink_backlog_s:
-            raise OverloadedError("Too much audio is waiting. Send it at the speed it was recorded.")
-        for start in range(0, len(pcm16), PIECE_BYTES):
-            self._inbox.append(pcm16[start : start + PIECE_BYTES])
-        self._waiting_bytes += len(pcm16)
+        self._inbox.hear(pcm16)
         self._awake.set()
 
     def start_listening(self, mode: ListenMode | None = None, *, interrupts: bool = True, woken: bool = False) -> None:
@@ -173,7 +162,7 @@ class LiveConversation:
 
     def reconfigure(self, profile: DeviceProfile) -> None:
         """Use another profile from the next turn on."""
-        self._inbox.append(profile)
+        self._inbox.put(profile)
         self._awake.set()
 
     def close(self) -> None:
@@ -213,7 +202,7 @@ class LiveConversation:
             elif self._inside:
                 await self._step(self._inside.popleft())
             elif self._inbox and not self._must_wait():
-                await self._take(self._inbox.popleft())
+                await self._take(self._inbox.take())
                 await asyncio.sleep(0)
             elif not await self._speak_up():
                 return
@@ -221,12 +210,12 @@ class LiveConversation:
     def _must_wait(self) -> bool:
         """Whether the audio that is next has to wait for a draft, or (push to talk) for the turn before it."""
         draft = self._state.draft
-        if not isinstance(self._inbox[0], bytes):
+        if not self._inbox.audio_is_next:
             return False
         if self._state.mode is ListenMode.MANUAL:
             return self._state.phase is Phase.BUSY and not self._answering.plays_media
         working = self._state.phase is Phase.HEARING and draft is not None and draft.understood is None
-        return working and HOUSE_FORMAT.seconds(self._waiting_bytes) > BURST_S
+        return working and self._inbox.audio_s > BURST_S
 
     async def _rest(self) -> None:
         """Wait for the next thing, or for a deadline."""
@@ -242,7 +231,6 @@ class LiveConversation:
 
     async def _take(self, item: bytes | DeviceProfile | AtPosition) -> None:
         if isinstance(item, bytes):
-            self._waiting_bytes -= len(item)
             await self._hear(item)
         elif isinstance(item, DeviceProfile):
             self.profile = item
@@ -270,9 +258,11 @@ class LiveConversation:
         """Note whether a wake word opens the microphone now; what it opens ends with the reply."""
         sounding = self._state.phase is Phase.BUSY or bool(self.rings)
         self._woken = Woken(self._assistant.clock.monotonic(), sounding) if woken else None
+        if woken and self._assistant.arbiter is not None:
+            self._assistant.arbiter.woke(self.profile.device)
 
     def _post(self, event: AtPosition) -> None:
-        self._inbox.append(event)
+        self._inbox.put(event)
         self._awake.set()
 
     def _post_inside(self, event: ev.TurnEvent) -> None:
@@ -358,7 +348,8 @@ class LiveConversation:
         record = self._drafts.take(action.draft)
         audio = self._listening.cut(action.from_s, action.to_s)
         await self._emit(SpeechStopped(turn.id, action.speech_end_s))
-        self._answering.answer_spoken(turn.id, turn.trace, audio, record, self._wake_of(action, audio))
+        wake = self._wake_of(action, audio)
+        self._answering.answer_spoken(turn.id, turn.trace, audio, record, action.voiced_s, wake)
 
     def _wake_of(self, action: do.CommitTurn, audio: Samples) -> Wake | None:
         """What woke this speaker for an utterance, if a wake word did and other speakers may have heard it."""

@@ -56,15 +56,21 @@ class Mouth:
         return self.assistant.planner.phrase(key, self.language or self.profile.language, **values)
 
     async def play(
-        self, sound: Sound, turn: str = "", *, expects_reply: bool = False, trace: Trace | None = None
+        self,
+        sound: Sound,
+        turn: str = "",
+        *,
+        expects_reply: bool = False,
+        filler: bool = False,
+        trace: Trace | None = None,
     ) -> None:
-        """Send a sound, and return once all of it can have been heard.
+        """Send a sound, and return once all of it can have been heard. `filler`: the turn's answer comes after it.
 
         Raises: OverloadedError; what synthesis raised.
         """
         reply = self.assistant.new_id()
         clock, lead_s = self.assistant.clock, self.profile.reply_lead_s
-        playback = self._playback = Playback(reply, turn, sound.rate_hz, lead_s, clock)
+        playback = self._playback = Playback(reply, turn, sound.rate_hz, lead_s, clock, filler=filler)
         self.began()
         if trace is not None:
             playback.on_first_audio = lambda: trace.mark("first_audio_s", self.stream_s())

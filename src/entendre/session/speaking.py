@@ -91,6 +91,7 @@ class Playback:
     rate_hz: int
     lead_s: float
     clock: Clock
+    filler: bool = False
     started_at: float | None = None
     sent_s: float = 0.0
     reported_s: float | None = None
@@ -117,7 +118,8 @@ async def play(playback: Playback, sound: Sound, link: DeviceLink, *, expects_re
 
     Raises: OverloadedError if the client does not take its audio in time; what synthesis raises.
     """
-    started = ReplyStarted(playback.reply, playback.turn, sound.text, sound.rate_hz, expects_reply)
+    filler = playback.filler
+    started = ReplyStarted(playback.reply, playback.turn, sound.text, sound.rate_hz, expects_reply, filler)
     await _deliver(link, started, delivery_s)
     if sound.chunks is not None:
         async for chunk in sound.chunks:

@@ -10,7 +10,8 @@ class Trace:
     """Spans of one turn in stream seconds; `mark` keeps the first time unless told to replace it.
 
     Names: speech_start_s, speech_end_s, draft_asked_s, draft_s (its words were there), understood_s, commit_s, acted_s,
-    synthesis_s (reply audio was asked for), first_audio_s, played_s.
+    still_working_s (people were told that it takes long), synthesis_s (reply audio was asked for), first_audio_s,
+    played_s.
     """
 
     spans: dict[str, float] = field(default_factory=dict)

@@ -38,13 +38,17 @@ class DiscardDraft:
 
 @dataclass(frozen=True, slots=True)
 class CommitTurn:
-    """The utterance is over. `draft`: the draft that holds it, or None to recognise it now."""
+    """The utterance is over. `draft`: the draft that holds it, or None to recognise it now.
+
+    `voiced_s`: how long somebody seems to have spoken, pauses included.
+    """
 
     turn: int
     from_s: float
     to_s: float
     speech_end_s: float
     draft: int | None
+    voiced_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ class Activity:
         """Whether speech was seen at all."""
         return self.voiced_from_s is not None
 
+    @property
+    def voiced_s(self) -> float:
+        """From the first voiced frame to the last."""
+        return self.voiced_until_s - self.voiced_from_s if self.voiced_from_s is not None else 0.0
+
     def silence_s(self, position_s: float) -> float:
         """Silence since the last voiced frame."""
         return position_s - self.voiced_until_s

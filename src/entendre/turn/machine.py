@@ -251,6 +251,7 @@ def _commit(state: TurnState, *, words_settled: bool = False) -> Step:
         to_s=state.position_s,
         speech_end_s=state.activity.voiced_until_s if state.activity.speaking else state.position_s,
         draft=held.number if held is not None else None,
+        voiced_s=state.activity.voiced_s,
     )
     discarded = () if held is not None else _discard(state)
     state = replace(

@@ -63,6 +63,13 @@ def test_noise_before_the_speech_is_no_cut_off() -> None:
     assert not turn.trace
 
 
+def test_a_turn_that_takes_long_is_not_over_when_it_says_so() -> None:
+    working = {"type": "entendre.turn", "stage": "working", "text": "One moment."}
+    turn = turn_after((101.6, heard("stop")), (104.0, working))
+    assert not turn.trace
+    assert turn.outcome == ""
+
+
 def test_a_timer_that_rings_meanwhile_is_no_reply() -> None:
     turn = turn_after((100.2, {"type": "response.created"}), (100.3, AUDIO), (100.9, DONE), (101.6, heard("stop")))
     assert not turn.cut_off

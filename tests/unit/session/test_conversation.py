@@ -301,7 +301,7 @@ async def test_a_turn_that_is_stopped_before_it_began_leaves_nothing_behind(recw
         record = DraftRecord(1, stage.planner.worlds[0], asyncio.create_task(asyncio.sleep(60)))
         answering = stage.talk._answering
         await answering.stop(interrupted=False)
-        answering.answer_spoken("t", Trace(), samples_of(b""), record)
+        answering.answer_spoken("t", Trace(), samples_of(b""), record, 0.0)
         await answering.stop(interrupted=False)
         assert record.task is not None
         assert record.task.cancelled(), "the draft that nobody waits for is stopped"

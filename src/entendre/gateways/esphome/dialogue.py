@@ -28,6 +28,7 @@ from entendre.session.api import (
     RingStopped,
     SessionEvent,
     SpeechStarted,
+    StillWorking,
     TimerChanged,
     TurnCommitted,
     TurnEnded,
@@ -72,6 +73,8 @@ class Run:
         self.serves_wake_word = serves_wake_word
         self.turn: str | None = None
         self.thinking = False
+        self.works = False
+        """It was told that the utterance is over, which lights up as work."""
 
 
 class DeviceDialogue:
@@ -219,6 +222,8 @@ class DeviceDialogue:
                 tell(Event.VOICE_ASSISTANT_STT_START)
             case SpeechStarted():
                 tell(Event.VOICE_ASSISTANT_STT_VAD_START)
+            case StillWorking():
+                self._show_work(run)
             case TurnCommitted(turn, text):
                 self._committed(run, turn, text)
             case TurnEnded(turn, outcome):
@@ -237,9 +242,14 @@ class DeviceDialogue:
             self._fail(*NOTHING_HEARD)
             return
         run.turn, run.thinking = turn, True
-        self._device.event(Event.VOICE_ASSISTANT_STT_VAD_END)
+        self._show_work(run)
         self._device.event(Event.VOICE_ASSISTANT_STT_END, {"text": text})
         self._device.event(Event.VOICE_ASSISTANT_INTENT_START)
+
+    def _show_work(self, run: Run) -> None:
+        if not run.works:
+            run.works = True
+            self._device.event(Event.VOICE_ASSISTANT_STT_VAD_END)
 
     def _turn_ended(self, run: Run, turn: str, outcome: Outcome) -> None:
         if outcome is Outcome.ELSEWHERE:

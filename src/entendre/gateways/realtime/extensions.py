@@ -8,6 +8,7 @@ from entendre.session.api import (
     RingStarted,
     RingStopped,
     SessionEvent,
+    StillWorking,
     TimerChanged,
     TurnEnded,
     TurnUnderstood,
@@ -29,6 +30,8 @@ def _extension_of(event: SessionEvent, item: str | None) -> Extension | None:
     match event:
         case PartialHeard():
             return Extension("partial", {"turn": event.turn, "item_id": item, "text": event.text})
+        case StillWorking():
+            return Extension("turn", {"turn": event.turn, "item_id": item, "stage": "working", "text": event.text})
         case TurnUnderstood():
             body = {"turn": event.turn, "item_id": item, "stage": "understood"}
             return Extension("turn", body | document_of(event.understanding, event.plan))

@@ -126,6 +126,7 @@ class SatelliteConnection:
             listens_while_speaking=True,
             reply_lead_s=self._settings.reply_lead_s,
             volume=self._loudness.percent,
+            takes_fillers=True,
         )
 
     async def _serve(self) -> None:

@@ -194,7 +194,7 @@ class SatelliteDialogue:
 
     def _reply_started(self, event: ReplyStarted) -> list[WyomingEvent]:
         self._follow_up = self._follow_up or (event.expects_reply and bool(event.turn))
-        events: list[WyomingEvent] = self._release() if event.turn else []
+        events: list[WyomingEvent] = self._release() if event.turn and not event.filler else []
         rate_hz = self._speaker.rate if self._speaker is not None else event.rate_hz
         self._reply = _Reply(event.reply, AudioFormat(rate_hz), PcmResampler(event.rate_hz, rate_hz))
         return [*events, wire.Synthesize(event.text), wire.AudioStart(rate_hz, _SAMPLE_WIDTH_BYTES, 1, 0)]

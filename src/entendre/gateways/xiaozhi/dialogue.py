@@ -272,7 +272,8 @@ class Dialogue:
 
     def _reply_started(self, event: api.ReplyStarted) -> list[Outgoing]:
         owner = event.turn or event.reply
-        if owner == self._hushed:
+        meant_elsewhere = event.filler and self._drowsy and self._speaking_for is None
+        if owner == self._hushed or meant_elsewhere:
             return []
         self._reply = event.reply
         started = self._start(owner)

@@ -61,6 +61,7 @@ def profile_of(admitted: Admitted, settings: XiaozhiSettings) -> DeviceProfile:
         room=record.room,
         reply_lead_s=settings.reply_lead_s,
         proven=True,
+        takes_fillers=True,
         language_chosen=bool(record.language),
     )
 

@@ -11,6 +11,7 @@ export class Conversation {
   #blocks = new Map();
   #replies = new Map();
   #current = null;
+  #working = null;
 
   constructor(log, empty) {
     this.#log = log;
@@ -39,6 +40,7 @@ export class Conversation {
 
   answered(item, words) {
     const block = this.#current && !this.#current.answer ? this.#current : this.#block(null);
+    this.#settle();
     block.answer = block.root.appendChild(element("p", "answer", words));
     this.#replies.set(item, block.answer);
     this.#follow();
@@ -63,13 +65,28 @@ export class Conversation {
     this.#follow();
   }
 
+  // The answer takes longer than usual: say so until it is there.
+  working(item) {
+    this.#settle();
+    this.#working = this.#block(item).root.appendChild(element("p", "working", text("still_working")));
+    this.#working.setAttribute("role", "status");
+    this.#follow();
+  }
+
+  #settle() {
+    this.#working?.remove();
+    this.#working = null;
+  }
+
   ended(item, trace) {
+    this.#settle();
     const timeline = drawTimeline(trace);
     if (timeline) (this.#blocks.get(item) ?? this.#current)?.root.append(timeline);
     this.#follow();
   }
 
   failed(code) {
+    this.#settle();
     const name = known(`error_${code}`) ? `error_${code}` : "error_turn";
     (this.#current ?? this.#block(null)).root.append(element("p", "failed", text(name, { code })));
     this.#follow();

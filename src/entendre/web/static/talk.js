@@ -129,7 +129,8 @@ client.addEventListener("response.done", ({ detail: { response } }) => {
 });
 client.addEventListener("entendre.turn", ({ detail }) => {
   if (detail.stage === "understood") conversation.understood(detail.item_id, detail.plan);
-  else conversation.ended(detail.item_id, detail.trace);
+  else if (detail.stage === "working") conversation.working(detail.item_id);
+  else if (detail.stage === "ended") conversation.ended(detail.item_id, detail.trace);
 });
 client.addEventListener("error", ({ detail }) => {
   // Both mean that something had just ended when the page asked to end it.

@@ -69,6 +69,22 @@ async def test_a_turn_from_the_wake_word_to_the_end_of_the_answer(bench: Bench) 
         assert any(call[0] == "played" and call[1] == "r" for call in bench.conversation.calls)
 
 
+async def test_a_turn_that_takes_long_shows_that_it_is_worked_on(bench: Bench) -> None:
+    """Its answer has one URL and comes after what was heard, so nothing can be said before."""
+    box = Box()
+    async with bench.serving(box):
+        assert not bench.conversation.profile.takes_fillers
+        box.wake()
+        await settled(lambda: bench.conversation.calls)
+        await bench.tell(api.SpeechStarted("t", 0.5), api.SpeechStopped("t", 1.0), api.StillWorking("t", "One moment."))
+        await settled(lambda: "STT_VAD_END" in box.events())
+        await bench.tell(api.TurnCommitted("t", "say hello", "en"))
+        await settled(lambda: "INTENT_START" in box.events())
+        assert box.events() == [
+            *("RUN_START", "STT_START", "STT_VAD_START", "STT_VAD_END", "STT_END", "INTENT_START"),
+        ]
+
+
 async def test_its_microphone_is_heard_between_its_request_and_what_it_said(bench: Bench) -> None:
     box = Box()
     async with bench.serving(box):

@@ -7,7 +7,7 @@ import pytest
 from entendre.gateways.realtime.dialogue import Dialogue
 from entendre.session import api
 from entendre.wire.realtime import RealtimeCodec, SessionConfig
-from entendre.wire.realtime_server import ResponseEnded
+from entendre.wire.realtime_server import Extension, ResponseEnded
 
 
 def asked_by_client() -> Dialogue:
@@ -16,6 +16,18 @@ def asked_by_client() -> Dialogue:
     assert config.turn_detection is not None
     detection = replace(config.turn_detection, create_response=False)
     return Dialogue(RealtimeCodec("c", config=replace(config, turn_detection=detection)))
+
+
+def test_a_turn_that_takes_long_is_shown_to_clients_that_asked_for_it() -> None:
+    working = api.StillWorking("t", "One moment.")
+    assert Dialogue(RealtimeCodec("c")).on(working) == []
+    dialogue = Dialogue(RealtimeCodec("c", config=SessionConfig(include=("entendre.turn",))))
+    dialogue.on(api.SpeechStarted("t", 0.0))
+    [event] = dialogue.on(working)
+    assert isinstance(event, Extension)
+    assert event.name == "turn"
+    assert event.body["item_id"]
+    assert (event.body["stage"], event.body["text"]) == ("working", "One moment.")
 
 
 def statuses(events: list[object]) -> list[str]:

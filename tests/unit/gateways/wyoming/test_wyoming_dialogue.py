@@ -119,6 +119,21 @@ def test_a_question_keeps_the_microphone_open_until_it_is_answered(factory: Any)
     assert dialogue.deliver(understood("Ten minutes, starting now.")) == [wire.Transcript("ten minutes", "en")]
 
 
+def test_a_filler_leaves_the_microphone_open_for_the_answer_to_a_question(factory: Any) -> None:
+    dialogue, conversation = dialogue_of(factory)
+    dialogue.received(ASR)
+    assert dialogue.deliver(api.TurnCommitted("t", "set a timer", "en")) == []
+    assert dialogue.deliver(api.StillWorking("t", "One moment.")) == []
+    sent = dialogue.deliver(api.ReplyStarted("f", "t", "One moment.", 24_000, filler=True))
+    assert sent == [wire.Synthesize("One moment."), wire.AudioStart(24_000, 2, 1, 0)]
+    dialogue.deliver(api.ReplyEnded("f", "t", 0.4))
+    assert dialogue.deliver(understood("For how long?", asks=True)) == []
+    sent = dialogue.deliver(api.ReplyStarted("r", "t", "For how long?", 24_000, expects_reply=True))
+    assert wire.Transcript("set a timer", "en") not in sent
+    dialogue.received(chunk())
+    assert len(conversation.heard) == len(PCM)
+
+
 def test_a_question_that_nobody_answers_closes_the_microphone(factory: Any) -> None:
     dialogue, _ = dialogue_of(factory)
     dialogue.received(ASR)

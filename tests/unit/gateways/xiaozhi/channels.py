@@ -158,7 +158,7 @@ async def scene(
     talk = Talk(
         device,
         factory,
-        DeviceProfile(device="d1", reply_lead_s=settings.reply_lead_s),
+        DeviceProfile(device="d1", reply_lead_s=settings.reply_lead_s, takes_fillers=True),
         settings,
         session="s-1",
         hello=hello or wire.Hello(),
