@@ -80,6 +80,7 @@ class App:
                 loading.cancel()
                 await asyncio.gather(loading, return_exceptions=True)
                 raise
+            self.stack.push_async_callback(asyncio.to_thread, self.planner.close)
             self.speech = await loading
             if self._shared_speech is None:
                 self.stack.callback(self.speech.close)

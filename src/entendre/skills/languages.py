@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import RLock
+from threading import Lock, RLock
 
 from entendre.core.errors import ConfigurationError, InvalidInputError
 from entendre.core.home import HomeSnapshot
@@ -34,6 +34,8 @@ class Languages:
         self._speech: dict[str, SkillSpeech] = {}
         self._compiling = RLock()
         self._ahead: ThreadPoolExecutor | None = None
+        self._handing_over = Lock()
+        self._closed = False
         self._understanders[self._default] = self._compile(self._default)
 
     @property
@@ -45,9 +47,26 @@ class Languages:
         """Compile a language that was taught before it is spoken: that takes seconds, which no turn has."""
         if language in self._understanders or language not in self.tags:
             return
-        if self._ahead is None:
-            self._ahead = ThreadPoolExecutor(1, thread_name_prefix="languages")
-        self._ahead.submit(self.understander, language)
+        with self._handing_over:
+            if self._closed:
+                return
+            if self._ahead is None:
+                self._ahead = ThreadPoolExecutor(1, thread_name_prefix="languages")
+            self._ahead.submit(self._compile_ahead, language)
+
+    def close(self) -> None:
+        """Compile nothing ahead any more, and wait for the language that is being compiled. Takes seconds."""
+        with self._handing_over:
+            self._closed = True
+        if self._ahead is not None:
+            self._ahead.shutdown(cancel_futures=True)
+
+    def _compile_ahead(self, language: str) -> None:
+        """Root of the thread's work: nobody waits for what it raises, and the first sentence will raise it again."""
+        try:
+            self.understander(language)
+        except Exception:
+            log.exception("language can't be compiled", extra={"language": language})
 
     @property
     def broken(self) -> tuple[BrokenPlugin, ...]:

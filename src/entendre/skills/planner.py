@@ -78,6 +78,10 @@ class Planner:
         for language in languages:
             self._languages.prepare(known_language(language))
 
+    def close(self) -> None:
+        """Prepare nothing any more, for any home, and wait for what is being prepared. Takes seconds."""
+        self._languages.close()
+
     def at(self, home: HomeSnapshot) -> Planner:
         """The same sentences and skills for another home; costs nothing before its first sentence."""
         other = copy(self)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -49,3 +50,53 @@ def test_a_language_is_made_ready_beside_the_conversation(compiled: tuple[list[t
     (other,) = [entry for entry in compiled[0] if entry[0] != "en"]
     assert other[0] == "fil"
     assert other[1] != current_thread().name
+    languages.close()
+
+
+def test_what_goes_wrong_ahead_is_logged_when_it_happens(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    languages = Languages(load_skills())
+
+    def broken(self: Languages, language: str) -> Understander:
+        raise LookupError(f"nothing for {language}")
+
+    monkeypatch.setattr(Languages, "_compile", broken)
+    languages.prepare("fil")
+    languages.close()  # waits for it
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert record.__dict__["language"] == "fil"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], LookupError)
+    with pytest.raises(LookupError):
+        languages.understander("fil")
+
+
+def test_the_end_waits_for_the_language_under_way_and_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    languages = Languages(load_skills())
+    english, before = languages.understander("en"), set(enumerate_threads())
+    begun, goes_on, compiled = Event(), Event(), list[str]()
+
+    def slow(self: Languages, language: str) -> Understander:
+        begun.set()
+        assert goes_on.wait(WAIT_S)
+        compiled.append(language)
+        assert english is not None
+        return english
+
+    monkeypatch.setattr(Languages, "_compile", slow)
+    for language in ("fil", "th", "ms"):
+        languages.prepare(language)
+    assert begun.wait(WAIT_S)
+    ending = Thread(target=languages.close)
+    ending.start()
+    ending.join(0.05)
+    assert ending.is_alive(), "one is being compiled"
+    languages.prepare("ru")
+    goes_on.set()
+    ending.join(WAIT_S)
+    assert not ending.is_alive()
+    assert compiled == ["fil"]
+    assert set(enumerate_threads()) <= before
+    languages.prepare("ru")
+    assert compiled == ["fil"]
