@@ -33,14 +33,6 @@ class AutomatonBuilder:
         self._accepts: dict[int, list[int]] = {}
         self._rules: Mapping[str, Piece] = {}
         self._slot_of: Callable[[ListSlot], Slot] = slot_by_own_name
-        self._ways: Mapping[type, Callable[[Any, Frontier, int], Frontier]] = {
-            Text: self._text,
-            ListSlot: self._slot,
-            Rule: self._rule,
-            Sequence: self._sequence,
-            Choice: self._choice,
-            Permutation: self._permutation,
-        }
 
     def add(
         self, piece: Piece, accept: int, *, rules: Mapping[str, Piece], slot_of: Callable[[ListSlot], Slot]
@@ -61,7 +53,7 @@ class AutomatonBuilder:
     def _build(self, piece: Piece, frontier: Frontier, depth: int) -> Frontier:
         if depth > MAX_DEPTH:
             raise InvalidInputError("A sentence template's rules refer to each other in a circle.")
-        return self._ways[type(piece)](piece, frontier, depth)
+        return _WAYS[type(piece)](self, piece, frontier, depth)
 
     def _text(self, text: Text, frontier: Frontier, _depth: int) -> Frontier:
         if text.opens:
@@ -163,6 +155,16 @@ class AutomatonBuilder:
 
     def _number(self, symbol: Symbol) -> int:
         return self._numbers.setdefault(symbol, len(self._numbers))
+
+
+_WAYS: Mapping[type, Callable[[AutomatonBuilder, Any, Frontier, int], Frontier]] = {
+    Text: AutomatonBuilder._text,
+    ListSlot: AutomatonBuilder._slot,
+    Rule: AutomatonBuilder._rule,
+    Sequence: AutomatonBuilder._sequence,
+    Choice: AutomatonBuilder._choice,
+    Permutation: AutomatonBuilder._permutation,
+}
 
 
 def slot_by_own_name(slot: ListSlot) -> Slot:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entendre.core.errors import InvalidInputError
-from entendre.language.automaton import Slot
+from entendre.language.automaton import Automaton, Slot
 from entendre.language.building import AutomatonBuilder
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import EdgeWords
@@ -37,25 +37,52 @@ class Template:
     excludes: EdgeWords
 
 
+@dataclass(frozen=True, slots=True)
 class Grammar:
-    """Everything that can be said, without the names of a home."""
+    """Everything that can be said, without the names of a home.
 
-    def __init__(self, pack: LanguagePack, files: Iterable[SentenceFile], tokenizer: Tokenizer) -> None:
+    `automaton` accepts numbers of `templates`, `lists` numbers of `list_values`: a kind and what is meant.
+    `intent_slots`: the slots of each intent, and their kinds.
+    """
+
+    automaton: Automaton
+    lists: Automaton
+    templates: Sequence[Template]
+    list_values: Sequence[tuple[str, Any]]
+    intent_slots: Mapping[str, Mapping[str, str]]
+    vocabulary: frozenset[str]
+
+
+def compile_grammar(pack: LanguagePack, files: Iterable[SentenceFile], tokenizer: Tokenizer) -> Grammar:
+    """The grammar of sentence files. Raises: InvalidInputError for a template that can't be compiled."""
+    return _Compiler(pack, tokenizer).grammar(files)
+
+
+class _Compiler:
+    def __init__(self, pack: LanguagePack, tokenizer: Tokenizer) -> None:
         self._pack = pack
         self._words_of = tokenizer.words
         glued = pack.words.tokens_a_word == 1
         self._sentences = AutomatonBuilder(tokenizer.words, glued=glued)
-        self._values = AutomatonBuilder(tokenizer.words, glued=glued)
-        self.templates: list[Template] = []
-        self.list_values: list[tuple[str, Any]] = []
-        self.intent_slots: dict[str, dict[str, str]] = {}
+        self._lists = AutomatonBuilder(tokenizer.words, glued=glued)
+        self._templates: list[Template] = []
+        self._list_values: list[tuple[str, Any]] = []
+        self._intent_slots: dict[str, dict[str, str]] = {}
         self._common_rules = {name: parse_template(body) for name, body in pack.rules.items()}
+
+    def grammar(self, files: Iterable[SentenceFile]) -> Grammar:
         self._add_pack_lists()
         for file in files:
             self._add_file(file)
-        self.automaton = self._sentences.automaton()
-        self.lists = self._values.automaton()
-        self.vocabulary = frozenset(self.automaton.vocabulary | self.lists.vocabulary)
+        automaton, lists = self._sentences.automaton(), self._lists.automaton()
+        return Grammar(
+            automaton,
+            lists,
+            tuple(self._templates),
+            tuple(self._list_values),
+            self._intent_slots,
+            automaton.vocabulary | lists.vocabulary,
+        )
 
     def _add_pack_lists(self) -> None:
         names = self._pack.names
@@ -71,8 +98,8 @@ class Grammar:
     def _add_values(self, kind: str, values: Sequence[Any], rules: Mapping[str, Piece]) -> None:
         for value in values:
             spoken, out = (value["in"], value.get("out", value["in"])) if isinstance(value, Mapping) else (value, value)
-            self.list_values.append((kind, out))
-            self._values.add(parse_template(str(spoken)), len(self.list_values) - 1, rules=rules, slot_of=_no_slots)
+            self._list_values.append((kind, out))
+            self._lists.add(parse_template(str(spoken)), len(self._list_values) - 1, rules=rules, slot_of=_no_slots)
 
     def _add_file(self, file: SentenceFile) -> None:
         rules = self._common_rules | {name: parse_template(body) for name, body in file.rules.items()}
@@ -83,7 +110,7 @@ class Grammar:
             self._add_block(file, block, rules)
 
     def _add_block(self, file: SentenceFile, block: Block, rules: Mapping[str, Piece]) -> None:
-        accept = len(self.templates)
+        accept = len(self._templates)
         used: dict[str, str] = {}
 
         def slot_of(reference: ListSlot) -> Slot:
@@ -94,8 +121,8 @@ class Grammar:
         for template in block.templates:
             self._sentences.add(parse_template(template), accept, rules=rules, slot_of=slot_of)
         open_slots = frozenset(name for name, kind in used.items() if kind == OPEN)
-        self.templates.append(Template(file.skill, block, open_slots, EdgeWords(block.excludes, self._words_of)))
-        self.intent_slots.setdefault(block.intent, {}).update(used)
+        self._templates.append(Template(file.skill, block, open_slots, EdgeWords(block.excludes, self._words_of)))
+        self._intent_slots.setdefault(block.intent, {}).update(used)
 
 
 def _slot(reference: ListSlot, file: SentenceFile) -> Slot:

@@ -34,11 +34,15 @@ class Graph:
             yield packed[place], packed[place + 1]
 
 
+_TARGET_BITS = 32
+_TARGET = (1 << _TARGET_BITS) - 1
+
+
 class GraphBuilder:
     """Collects arcs, each of which leads to a node with a higher number. Node 0 is the first."""
 
     def __init__(self) -> None:
-        self._arcs: list[list[tuple[int, int]]] = [[]]
+        self._arcs: list[list[int]] = [[]]
         self._same: dict[int, int] = {}
 
     def new_node(self) -> int:
@@ -48,7 +52,7 @@ class GraphBuilder:
 
     def connect(self, source: int, symbol: int, target: int) -> None:
         """An arc between two nodes."""
-        self._arcs[source].append((symbol, target))
+        self._arcs[source].append(symbol << _TARGET_BITS | target)
 
     def leads_on(self, node: int) -> bool:
         """Whether an arc begins at a node."""
@@ -64,21 +68,22 @@ class GraphBuilder:
 
     def graph(self, accepts: Mapping[int, Sequence[int]]) -> Graph:
         """All arcs; of nodes from which the same goes on, one is kept."""
-        known: dict[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], int] = {}
+        known: dict[tuple[bytes, tuple[int, ...]], int] = {}
         merged = array("I", bytes(4 * len(self._arcs)))
         bounds, packed, kept = array("I", (0,)), array("I"), {}
         for node in range(len(self._arcs) - 1, -1, -1):
             if node in self._same:
                 merged[node] = merged[self._same[node]]
                 continue
-            arcs = [(symbol, merged[target]) for symbol, target in self._arcs[node]]
-            own = tuple(arcs) if len(arcs) < 2 else tuple(sorted(set(arcs)))
+            arcs = [arc & ~_TARGET | merged[arc & _TARGET] for arc in self._arcs[node]]
+            own = array("Q", arcs if len(arcs) < 2 else sorted(set(arcs)))
             ends = tuple(sorted(set(accepts[node]))) if node in accepts else ()
-            found = known.get((own, ends))
+            key = (own.tobytes(), ends)
+            found = known.get(key)
             if found is None:
-                found = known[own, ends] = len(bounds) - 1
+                found = known[key] = len(bounds) - 1
                 for arc in own:
-                    packed.extend(arc)
+                    packed.extend((arc >> _TARGET_BITS, arc & _TARGET))
                 bounds.append(len(packed))
                 if ends:
                     kept[found] = ends

@@ -12,7 +12,7 @@ from entendre.core.understanding import Command, Completeness, Understanding
 from entendre.language.called import without_call
 from entendre.language.context import FollowUps
 from entendre.language.endings import Endings
-from entendre.language.grammar import OPEN, Grammar
+from entendre.language.grammar import OPEN, compile_grammar
 from entendre.language.meaning import Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex, NameWords
 from entendre.language.pack import LanguagePack
@@ -44,7 +44,7 @@ class Understander:
         self.pack = pack
         self._tokenizer = Tokenizer(pack.words)
         self._readers = Readers(pack, self._tokenizer.words)
-        self._grammar = Grammar(pack, sentence_files, self._tokenizer)
+        self._grammar = compile_grammar(pack, sentence_files, self._tokenizer)
         self._sounds = SoundIndex(pack.words, self._grammar.vocabulary)
         self._fillers = phrase_set(pack.words.fillers, self._tokenizer.words)
         self._light: Phrases[float] = Phrases(pack.words.light, self._tokenizer.words)
