@@ -90,7 +90,8 @@ def test_speaker_says_a_recording_and_writes_the_reply(
 def test_demo_shows_turns_without_recordings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = {"language": "en", "recordings": ["none.flac"], "sentences": ["turn on the kitchen lights"]}
+    missing = {"file": "none.flac", "by": "nobody", "text": "turn it up"}
+    script = {"language": "en", "recordings": [missing], "sentences": ["turn on the kitchen lights"]}
     monkeypatch.setattr("entendre.cli.demo._script", lambda language: script)
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--data", str(tmp_path), "--data-dir", str(tmp_path / "data")]) == 0
@@ -100,3 +101,18 @@ def test_demo_shows_turns_without_recordings(
         assert part in shown
     [reply] = (tmp_path / "out").glob("*.wav")
     assert loudness(reply) > 100
+
+
+def test_demo_goes_on_as_text_with_what_it_misheard(
+    speech_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = {"file": LIGHTS, "by": "a voice", "text": "turn off the bedroom lamp"}
+    script = {"language": "en", "recordings": [recording], "sentences": []}
+    monkeypatch.setattr("entendre.cli.demo._script", lambda language: script)
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--data", str(speech_data), "--data-dir", str(tmp_path / "data")]) == 0
+    shown = capsys.readouterr().out
+    assert "misheard" in shown
+    assert "value=true" not in shown
+    assert "trait=on value=false" in shown
+    assert "1 of 1 understood, 1 of them given as text" in shown

@@ -38,6 +38,7 @@ from entendre.session.api import (
 )
 
 if TYPE_CHECKING:
+    from entendre.app import App
     from entendre.speech.load import Speech
 
 CHUNK_S = 0.02
@@ -65,7 +66,9 @@ class HeardTurn:
     reply_text: str = ""
     reply_pcm16: bytearray = field(default_factory=bytearray)
     reply_rate_hz: int = 0
-    took_s: float = 0.0
+    began_s: float = field(default_factory=time.monotonic)
+    waited_s: dict[str, float] = field(default_factory=dict)
+    """Seconds of the clock from the beginning until it was `understood` and `first_audio` came."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _speaking: bool = False
     _ended: bool = False
@@ -79,10 +82,12 @@ class HeardTurn:
                 self.turn, self.transcript = event.turn, f"{self.transcript} {event.text}".strip()
             case TurnUnderstood():
                 self.understanding, self.plan = event.understanding, event.plan
+                self._mark("understood")
             case ReplyStarted():
                 self.reply_text, self.reply_rate_hz, self._speaking = event.text, event.rate_hz, True
             case ReplyAudio():
                 self.reply_pcm16 += event.pcm
+                self._mark("first_audio")
             case ReplyEnded():
                 self._speaking = False
             case TurnFailed():
@@ -93,6 +98,9 @@ class HeardTurn:
                 self._ended = True
         if self._ended and not self._speaking:
             self.over.set()
+
+    def _mark(self, stage: str) -> None:
+        self.waited_s.setdefault(stage, time.monotonic() - self.began_s)
 
     async def perform(self, action: Action) -> bool:
         """Note a device's own action; this device can do all of them."""
@@ -124,7 +132,7 @@ class Ears:
         self._speech = speech
 
     @asynccontextmanager
-    async def home(self) -> AsyncIterator[ConversationFactory]:
+    async def home(self) -> AsyncIterator[App]:
         """The whole assistant without its sockets, on a database of its own that is gone afterwards."""
         from entendre.app import App
 
@@ -186,7 +194,7 @@ async def hear(
 async def _turn_of(conversation: Conversation, heard: HeardTurn) -> AsyncIterator[None]:
     """A conversation that runs until one turn of it is over, or takes too long."""
     running = asyncio.create_task(conversation.run())
-    started_s = time.monotonic()
+    heard.began_s = time.monotonic()
     try:
         yield
         async with asyncio.timeout(TURN_S):
@@ -194,7 +202,6 @@ async def _turn_of(conversation: Conversation, heard: HeardTurn) -> AsyncIterato
     except TimeoutError:
         heard.outcome = heard.outcome or "no_turn"
     finally:
-        heard.took_s = time.monotonic() - started_s
         conversation.close()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

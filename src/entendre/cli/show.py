@@ -10,11 +10,12 @@ from entendre.core.actions import action_to_json
 BAR_CHARS = 48
 _STAGES = (
     ("speech_end_s", "speech ended"),
-    ("draft_s", "words were there"),
+    ("draft_s", "words"),
     ("understood_s", "understood"),
-    ("commit_s", "turn committed"),
+    ("commit_s", "committed"),
     ("first_audio_s", "reply began"),
 )
+_TYPED = (("understood", "understood"), ("first_audio", "reply began"))
 
 
 def turn_lines(title: str, turn: HeardTurn, duration_s: float) -> list[str]:
@@ -30,11 +31,19 @@ def turn_lines(title: str, turn: HeardTurn, duration_s: float) -> list[str]:
     for action in plan.actions if plan else ():
         document = action_to_json(action)
         kind = document.pop("type")
-        lines.append(f"   did         {kind} " + " ".join(f"{name}={value}" for name, value in document.items()))
+        values = " ".join(f"{name}={_value(value)}" for name, value in document.items())
+        lines.append(f"   did         {kind} {values}")
     lines.append(f"   said        {turn.reply_text or '(nothing)'}")
     if not duration_s:
-        return [*lines, f"   time        understood, done and spoken {turn.took_s * 1000:.0f} ms after the text came"]
+        waits = (f"{text} +{turn.waited_s[name] * 1000:.0f} ms" for name, text in _TYPED if name in turn.waited_s)
+        return [*lines, "   time        " + "  ".join(waits)]
     return lines + timeline_lines(turn.trace, duration_s)
+
+
+def misheard_lines(title: str, turn: HeardTurn) -> list[str]:
+    """What was heard of a command that was not what was said; nothing comes of it."""
+    heard = f"   heard       {turn.transcript or '(nothing)'}"
+    return [f"● {title}", heard, "   misheard    that is not what was said, so it goes on as text:"]
 
 
 def timeline_lines(trace: dict[str, float], duration_s: float) -> list[str]:
@@ -54,5 +63,14 @@ def timeline_lines(trace: dict[str, float], duration_s: float) -> list[str]:
     bar[ended:until] = "░" * (until - ended)
     if reply_s is not None:
         bar[until:] = "▶" * (BAR_CHARS - until)
-    stages = "  ".join(f"{text} {(trace[name] - end_s) * 1000:+.0f} ms" for name, text in _STAGES[1:] if name in trace)
+    stages = "  ".join(f"{text} {(at_s - end_s) * 1000:+.0f} ms" for at_s, text in _in_order(trace))
     return [f"   time        │{''.join(bar)}│ speech ended at {end_s:.2f} s", f"               {stages}"]
+
+
+def _in_order(trace: dict[str, float]) -> list[tuple[float, str]]:
+    """When each stage came: a second look at the words may come after the turn's end."""
+    return sorted((trace[name], text) for name, text in _STAGES[1:] if name in trace)
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

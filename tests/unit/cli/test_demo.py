@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from entendre.cli.demo import why_not_aloud
+from entendre.cli.demo import NAME_CHARS, Utterance, why_not_aloud
 from entendre.config import Settings
 from entendre.home.demo import demo_home, demo_languages
 
@@ -24,6 +24,7 @@ def test_the_demo_and_its_home_speak_the_language(language: str) -> None:
     script = json.loads((DATA / f"demo.{language}.json").read_text("utf-8"))
     assert script["language"] == language
     assert len(script["sentences"]) >= 6
+    assert all(each["file"] and each["by"] and each["text"] for each in script["recordings"])
     home = demo_home([language])
     things = (*home.rooms, *home.appliances, *home.scenes, *home.lists)
     assert [each.id for each in things if not each.names.get(language)] == []
@@ -54,6 +55,13 @@ def test_it_says_why_nothing_is_said_aloud() -> None:
     said = why_not_aloud(Settings(), Voiced(), "hi")  # type: ignore[arg-type]
     assert "hears hi badly" in said
     assert "whisper-small" in said
+
+
+def test_a_reply_is_named_by_whole_words() -> None:
+    assert Utterance("despiértame mañana a las siete de la mañana").name == "despiértame-mañana-a-las-siete-de-la"
+    assert Utterance("பதினேழு பெருக்கல் இருபத்து மூன்று எவ்வளவு?").name == "பதினேழு-பெருக்கல்-இருபத்து-மூன்று"
+    assert Utterance("把" * 60).name == "把" * NAME_CHARS
+    assert Utterance("what's the time?").name == "what-s-the-time"
 
 
 def made(*arguments: str, **environment: str) -> str:

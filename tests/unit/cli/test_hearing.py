@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from entendre.cli.hearing import HeardTurn, hear
-from entendre.cli.show import BAR_CHARS, timeline_lines, turn_lines
+from entendre.cli.show import BAR_CHARS, misheard_lines, timeline_lines, turn_lines
 from entendre.core.actions import SetVolume, StartTimer
 from entendre.core.document import document_of
 from entendre.core.plan import Plan
@@ -148,3 +148,23 @@ def test_a_timeline_is_as_wide_as_promised_whatever_is_missing() -> None:
         bar = timeline_lines(trace, 2.0)[0].split("│")[1]
         assert len(bar) == BAR_CHARS
     assert timeline_lines({}, 2.0) == []
+
+
+def test_stages_are_told_in_the_order_in_which_they_came_within_the_width_of_a_terminal() -> None:
+    late = {"speech_end_s": 1.0, "commit_s": 3.5, "draft_s": 5.9, "understood_s": 6.0, "first_audio_s": 10.8}
+    bar, stages = timeline_lines(late, 2.0)
+    assert " ".join(stages.split()) == "committed +2500 ms words +4900 ms understood +5000 ms reply began +9800 ms"
+    assert max(len(bar), len(stages)) <= 100
+
+
+def test_what_was_misheard_shows_its_words_and_no_meaning() -> None:
+    turn = HeardTurn(transcript="turn it up")
+    assert "turn it up" in misheard_lines("a voice", turn)[1]
+    assert "as text" in misheard_lines("a voice", turn)[2]
+
+
+async def test_what_was_typed_shows_how_long_it_took() -> None:
+    turn = HeardTurn()
+    await deliver_a_turn(turn)
+    assert set(turn.waited_s) == {"understood", "first_audio"}
+    assert turn_lines("text", turn, 0.0)[-1].split()[:2] == ["time", "understood"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from entendre.home.demo import demo_home
 from entendre.language.replies import Replies
 from entendre.markets.loader import languages, load_pack, read_yaml
 from entendre.skills.plugins import BUILT_IN
@@ -59,3 +60,12 @@ class TestFile:
             if own.get(key) == text and any(word.isalpha() for word in text.split())
         }
         assert {key for key in same if "{" not in english[key]} <= {"done", "declined", "ok"}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_names_of_lists_hold_the_word_for_a_list_that_replies_would_add(language: str) -> None:
+    [folder] = (each for each in FILES if each.name == "lists")
+    nouns = tuple(replies(folder, language).say("list_noun").casefold().split("|"))
+    for known in demo_home([language]).lists:
+        name = known.names[language][0].casefold()
+        assert name.startswith(nouns) or name.endswith(nouns)

@@ -223,7 +223,9 @@ def demo(language: str) -> Iterator[Finding]:
     place = f"cli/data/demo.{language}.json"
     sentences: dict[str, str] = {}
     if (package() / place).is_file():
-        sentences |= dict.fromkeys(json.loads((package() / place).read_text("utf-8"))["sentences"], place)
+        script = json.loads((package() / place).read_text("utf-8"))
+        recorded = (each["text"] for each in script["recordings"])
+        sentences |= dict.fromkeys((*recorded, *script["sentences"]), place)
     else:
         yield _missing(language, place, "the file is not there")
     page = f"web/static/text.{language}.json"
