@@ -13,6 +13,8 @@ from string import Template
 from aiohttp import hdrs, web
 
 from entendre.core.errors import EntendreError
+from entendre.fleet.oauth import CLI
+from entendre.ports.accounts import OAuthClient
 
 FALLBACK = "en"
 POLICY = (
@@ -38,6 +40,10 @@ class Form:
     def text(self, name: str, **values: object) -> str:
         """A text of the page's language."""
         return self._texts[name].format(**values)
+
+    def client(self, client: OAuthClient) -> str:
+        """What a program is called: ours in the page's language, others as they were registered."""
+        return self.text("cli") if client.id == CLI.id else client.name
 
     def say(self, name: str, kind: str = "", **values: object) -> None:
         """Add a paragraph."""

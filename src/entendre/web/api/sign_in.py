@@ -87,7 +87,7 @@ async def _decided(request: web.Request, form: Form, given: Mapping[str, str]) -
     decision, status = given.get("decision"), 200
     if decision == "deny":
         await grants.decide(code, None, address=address)
-        form.say("denied", client=asking.client.name)
+        form.say("denied", client=form.client(asking.client))
         return form.page("denied_title")
     if decision == "approve":
         try:
@@ -96,11 +96,11 @@ async def _decided(request: web.Request, form: Form, given: Mapping[str, str]) -
             status = form.wrong(error)
         else:
             await grants.decide(code, account, address=address)
-            form.say("approved", client=asking.client.name)
+            form.say("approved", client=form.client(asking.client))
             return form.page("approved_title")
     minutes = max(0, round((services.clock.wall() - asking.created_at_s) / 60.0))
-    form.say("asks", "who", client=asking.client.name)
-    form.say("asked", address=asking.address, minutes=minutes)
+    form.say("asks", "who", client=form.client(asking.client))
+    form.say("asked" if minutes else "asked_now", address=asking.address, minutes=minutes)
     form.open(DEVICE, {"user_code": code})
     form.credentials(given.get("login", ""))
     form.close("approve", "deny")
@@ -130,7 +130,7 @@ async def _authorize(request: web.Request) -> web.Response:
         except EntendreError as error:
             status = form.wrong(error)
     origin = origin_of(given["redirect_uri"])
-    form.say("sign_in_lead", "who", client=client.name, origin=origin)
+    form.say("sign_in_lead", "who", client=form.client(client), origin=origin)
     form.open(AUTHORIZE, {name: given[name] for name in KEPT if name in given})
     form.credentials(given.get("login", ""))
     form.close("approve", "deny")

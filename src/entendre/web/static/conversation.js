@@ -57,6 +57,8 @@ export class Conversation {
     const actions = plan?.actions ?? [];
     if (!actions.length) return;
     const list = element("ul", "actions");
+    list.lang = "en"; // actions as data, whose names are those of the API
+    list.translate = false;
     for (const { type, ...values } of actions) {
       const details = Object.values(values).map((value) => (typeof value === "object" ? JSON.stringify(value) : value));
       list.append(element("li", "", [type, ...details].join(" ")));

@@ -325,3 +325,15 @@ async def test_pages_escape_what_they_are_given_and_speak_the_language_asked_for
     _, text, _ = await page(site, "GET", "/device", {"lang": "tl-PH"}, **{"Accept-Language": "de"})
     assert re.search('<html lang="fil">.*<h1>Ikonekta ang device</h1>', text, re.DOTALL)
     assert 'action="/device?lang=fil"' in text
+
+
+async def test_our_own_program_and_the_time_of_its_request_are_told_in_the_language(
+    site: ApiSite, clock: HandClock
+) -> None:
+    code = {"user_code": (await start(site))["user_code"]}
+    _, text, _ = await page(site, "POST", "/device?lang=es", code)
+    assert "Entendre en la línea de comandos quiere actuar" in text
+    assert "acaba de llegar de 127.0.0.1" in text
+    clock.now_s += 120.0
+    _, text, _ = await page(site, "POST", "/device?lang=es", code)
+    assert "hace 2 min" in text
