@@ -117,7 +117,7 @@ async def _ask(app: App, question: Question) -> Mapping[str, Any]:
             runtime.assistant,
             question.text,
             device=device,
-            language=question.language,
+            language=question.language or runtime.spoken,
             act=question.act,
             turn=question.turn,
             account=question.account,

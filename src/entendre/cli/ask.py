@@ -70,7 +70,7 @@ async def _answer(planner: Planner, world: World, sentences: Iterable[str], args
 
     understood = False
     for sentence in sentences:
-        _, understanding = understand_in(planner, sentence, tags_of(args.language), world)
+        _, understanding = await understand_in(planner, sentence, tags_of(args.language), world)
         plan = await planner.plan(understanding, world)
         understood = understanding.understood
         print(

@@ -10,6 +10,8 @@ from entendre.language.phrases import Phrases, phrase_set
 from entendre.language.wholes import TENS_FROM, WholeGrammar
 
 Number = int | float
+MAX_DIGITS = 30
+"""Longest number that is read from digits; what is longer is no number that anybody means."""
 MILLION = 1_000_000
 """From here on "and a half" is half of the last multiplier: "two million and a half" is 2,500,000."""
 Found = list[tuple[int, Number]]
@@ -52,7 +54,7 @@ class NumberGrammar:
 
     def digits(self, word: str) -> Number | None:
         """The value of a token of digits, None if it is none."""
-        if not word[:1].isdigit():
+        if not word[:1].isdigit() or len(word) > MAX_DIGITS:
             return None
         if self._grouped.match(word):
             word = word.replace(self._data.group_mark, "")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from entendre.core.errors import ConfigurationError, InvalidInputError
+from entendre.core.tags import base_tag
 from entendre.language.pack import LanguagePack, pack_from_documents
 from entendre.language.sentences import SentenceFile, sentence_file
 
@@ -51,16 +52,17 @@ def languages() -> tuple[str, ...]:
 @lru_cache
 def load_pack(language: str) -> LanguagePack:
     """The pack of a language, or of its base language. Raises: ConfigurationError if there is none."""
-    for tag in dict.fromkeys((language, language.split("-")[0])):
-        folder = files("entendre.markets") / "languages" / tag
-        if folder.is_dir():
+    taught = languages()
+    for tag in dict.fromkeys((language, base_tag(language))):
+        if tag in taught:  # a tag may be what a peer wrote, and is no path before it is known
+            folder = files("entendre.markets") / "languages" / tag
             documents = {
                 name: read_yaml(folder / f"{name}.yaml")
                 for name in PACK_DOCUMENTS
                 if (folder / f"{name}.yaml").is_file()
             }
             return pack_from_documents(tag, documents)
-    raise ConfigurationError(f"There is no language pack for {language!r}; there are {', '.join(languages())}.")
+    raise ConfigurationError(f"There is no language pack for {language!r}; there are {', '.join(taught)}.")
 
 
 def load_sentences(folder: Traversable | Path, language: str) -> SentenceFile | None:

@@ -271,7 +271,8 @@ class Answering:
     async def _typed_turn(self, turn: Turn, text: str) -> None:
         self._mark(turn, "commit_s")
         self._await_patiently(turn, turn.trace.spans["commit_s"])
-        language, understanding = understand_in(self.assistant.planner, text, self._tongue.expected(), turn.world)
+        languages = self._tongue.expected()
+        language, understanding = await understand_in(self.assistant.planner, text, languages, turn.world)
         await self.emit(api.TurnCommitted(turn.id, text, language))
         await self._respond(turn, Heard(Transcript(text, language), understanding), None)
 

@@ -24,8 +24,12 @@ class Planner(Protocol):
         """Have languages ready that will be spoken soon, without waiting for them."""
         ...
 
+    async def ready(self, languages: Sequence[str]) -> None:
+        """Wait until sentences in these languages can be understood at once."""
+        ...
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
-        """What a sentence means. Budget: 5 ms."""
+        """What a sentence means, in a language that is `ready`. Budget: 5 ms."""
         ...
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:

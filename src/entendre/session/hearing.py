@@ -80,21 +80,21 @@ class Hearing:
     async def _hear(self, engine: Recognizer, audio: Samples, world: World, *, thorough: bool) -> Heard:
         """What was said in the likeliest language; where that makes no sense, in one that is about as likely."""
         transcript = await self._recognize(engine, audio, joined_tags(self.languages), thorough=thorough)
-        heard = self._understood(transcript, world, thorough)
+        heard = await self._understood(transcript, world, thorough)
         if heard.empty or heard.understanding.understood or transcript.runner_up not in self.languages:
             return heard
         other = await self._recognize(engine, audio, transcript.runner_up, thorough=thorough)
-        second = self._understood(other, world, thorough)
+        second = await self._understood(other, world, thorough)
         return second if second.understanding.understood else heard
 
-    def _understood(self, transcript: Transcript, world: World, thorough: bool) -> Heard:
+    async def _understood(self, transcript: Transcript, world: World, thorough: bool) -> Heard:
         language = transcript.language if transcript.language in self.languages else self.languages[0]
         if not transcript.text:
             nothing = Understanding("", language, completeness=Completeness.UNKNOWN)
             return Heard(transcript, nothing, thorough)
         order = tuple(dict.fromkeys((language, *self.languages)))
         planner, text = self.assistant.planner, transcript.text
-        language, understanding = understand_in(planner, text, order, world, transcript.alternatives)
+        language, understanding = await understand_in(planner, text, order, world, transcript.alternatives)
         return Heard(replace(transcript, text=understanding.text, language=language), understanding, thorough)
 
     async def _recognize(self, engine: Recognizer, audio: Samples, language: str, *, thorough: bool) -> Transcript:

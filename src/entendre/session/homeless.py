@@ -37,6 +37,9 @@ class OnlyItsCode:
     def prepare(self, languages: Sequence[str]) -> None:
         """Nothing: nobody is understood here yet."""
 
+    async def ready(self, languages: Sequence[str]) -> None:
+        """At once."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """Nothing is understood."""
         return Understanding(text, language)

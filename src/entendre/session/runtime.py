@@ -135,6 +135,11 @@ class HouseholdRuntime:
         if plan.time_zone != self.scheduler.time_zone:
             await self.scheduler.set_time_zone(plan.time_zone)
 
+    @property
+    def spoken(self) -> str:
+        """What is spoken where nobody says otherwise: a language tag, or a few with commas between."""
+        return self.hub.languages or self.language
+
     def timers(self) -> tuple[TimerView, ...]:
         """Every timer of the household, as it is now."""
         return self.scheduler.timers(datetime.fromtimestamp(self.clock.wall(), UTC))

@@ -41,7 +41,7 @@ async def answer_text(
     `language` may be a few, "hi,en": the one in which it makes most sense. `account`: of the person who asks.
     """
     world = assistant.household.world(device, Mentioned())
-    language, understanding = understand_in(assistant.planner, text, tags_of(language) or (language,), world)
+    language, understanding = await understand_in(assistant.planner, text, tags_of(language) or (language,), world)
     plan = await assistant.planner.plan(understanding, world)
     if not act:
         return Answer(understanding, plan)

@@ -38,10 +38,11 @@ class Tongue:
         self._last, self._at_s = language, self.clock.wall()
 
 
-def understand_in(
+async def understand_in(
     planner: Planner, text: str, languages: Sequence[str], world: World, alternatives: Sequence[str] = ()
 ) -> tuple[str, Understanding]:
     """The language in which a sentence makes most sense, those that it is expected in first, and what it means."""
+    await planner.ready(languages)
     best: tuple[str, Understanding] | None = None
     for language in by_script(text, languages):
         understanding = planner.understand(text, language, world, alternatives)

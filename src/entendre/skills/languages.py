@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock, RLock
 
@@ -33,6 +33,8 @@ class Languages:
         self._understanders: dict[str, Understander | None] = {}
         self._speech: dict[str, SkillSpeech] = {}
         self._compiling = RLock()
+        self._loading = RLock()
+        self._coming: dict[str, Future[None]] = {}
         self._ahead: ThreadPoolExecutor | None = None
         self._handing_over = Lock()
         self._closed = False
@@ -43,16 +45,21 @@ class Languages:
         """Languages that can be understood; not all of them need be compiled yet."""
         return self.skills.languages & frozenset(taught())
 
-    def prepare(self, language: str) -> None:
-        """Compile a language that was taught before it is spoken: that takes seconds, which no turn has."""
+    def prepare(self, language: str) -> Future[None] | None:
+        """Compile a language that was taught before it is spoken: that takes seconds, which no turn has.
+
+        Done when it can be understood, or was left out; None if there is nothing to wait for.
+        """
         if language in self._understanders or language not in self.tags:
-            return
+            return None
         with self._handing_over:
             if self._closed:
-                return
+                return None
             if self._ahead is None:
                 self._ahead = ThreadPoolExecutor(1, thread_name_prefix="languages")
-            self._ahead.submit(self._compile_ahead, language)
+            if language not in self._coming:
+                self._coming[language] = self._ahead.submit(self._compile_ahead, language)
+            return self._coming[language]
 
     def close(self) -> None:
         """Compile nothing ahead any more, and wait for the language that is being compiled. Takes seconds."""
@@ -62,11 +69,12 @@ class Languages:
             self._ahead.shutdown(cancel_futures=True)
 
     def _compile_ahead(self, language: str) -> None:
-        """Root of the thread's work: nobody waits for what it raises, and the first sentence will raise it again."""
+        """Root of the thread's work: whatever is wrong with a language's files leaves out that language alone."""
         try:
             self.understander(language)
         except Exception:
-            log.exception("language can't be compiled", extra={"language": language})
+            log.exception("language left out", extra={"language": language})
+            self._understanders[language] = None
 
     @property
     def broken(self) -> tuple[BrokenPlugin, ...]:
@@ -89,15 +97,25 @@ class Languages:
             return self._understanders[language]
 
     def speech(self, language: str) -> SkillSpeech:
-        """What is said in a language, or in the default one when nobody taught it."""
+        """What is said in a language, or in the default one when nobody taught it. Compiles nothing."""
         tag = known_language(language)
-        return self._speech[tag if self.understander(tag) is not None else self._default]
+        taught_well = tag in self.tags and self._understanders.get(tag, ...) is not None
+        try:
+            return self._load(tag if taught_well else self._default)
+        except (ConfigurationError, InvalidInputError):
+            return self._load(self._default)
+
+    def _load(self, language: str) -> SkillSpeech:
+        """What every skill understands and says; a plugin whose file can't be read is left out."""
+        with self._loading:
+            if language not in self._speech:
+                speech = self._speech[language] = load_speech(self.skills, language)
+                self._broken.extend(speech.broken)
+            return self._speech[language]
 
     def _compile(self, language: str) -> Understander:
-        """An understander of every skill's sentences; a plugin whose file can't be compiled is left out."""
-        speech = load_speech(self.skills, language)
-        self._speech[language] = speech
-        self._broken.extend(speech.broken)
+        """An understander of every skill's sentences."""
+        speech = self._load(language)
         with _without_collection():
             return Understander(speech.pack, speech.files, HomeSnapshot())
 

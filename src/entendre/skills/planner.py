@@ -82,6 +82,13 @@ class Planner:
         """Prepare nothing any more, for any home, and wait for what is being prepared. Takes seconds."""
         self._languages.close()
 
+    async def ready(self, languages: Sequence[str]) -> None:
+        """Wait for languages that are being prepared, while other conversations go on."""
+        for language in languages:
+            coming = self._languages.prepare(known_language(language))
+            if coming is not None:
+                await asyncio.shield(asyncio.wrap_future(coming))
+
     def at(self, home: HomeSnapshot) -> Planner:
         """The same sentences and skills for another home; costs nothing before its first sentence."""
         other = copy(self)

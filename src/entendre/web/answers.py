@@ -62,7 +62,7 @@ async def ask(request: web.Request) -> web.Response:
     key = request_key(request)  # no turn of ours is called so
     question = Question(
         text=text_of(body, "text", MAX_QUESTION_CHARS),
-        language=text_of(body, "language", MAX_NAME_CHARS, services.language),
+        language=text_of(body, "language", MAX_NAME_CHARS, ""),
         room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
         device=text_of(body, "device", MAX_NAME_CHARS, "web"),
         act=act,

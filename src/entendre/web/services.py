@@ -48,7 +48,8 @@ class Door:
 class Question:
     """A sentence to answer without a conversation. `act` carries the plan out; otherwise it is only planned.
 
-    `turn`: what the client calls this request; the same one again does nothing twice.
+    `language`: empty for the household's. `turn`: what the client calls this request; the same one again does nothing
+    twice.
     """
 
     text: str

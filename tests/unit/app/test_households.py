@@ -44,6 +44,12 @@ async def test_the_household_is_that_of_the_device_whatever_it_calls_itself(buil
     assert "milk" not in await built.ask("speaker-a", "what's on my shopping list", proven=False)
 
 
+async def test_what_says_no_language_is_in_its_household_s(built: Town) -> None:
+    await built.build("m", language="ms,en")
+    async with built.households.using("m") as runtime, built.households.using(HOME) as own:
+        assert (runtime.spoken, own.spoken) == ("ms,en", "en")
+
+
 async def test_a_timer_rings_in_its_household_alone(built: Town) -> None:
     for device, household in (("a1", "a"), ("a2", "a"), ("b1", "b")):
         await built.deliver(device, household)

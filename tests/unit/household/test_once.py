@@ -60,6 +60,9 @@ class OnePlan:
     def prepare(self, languages: Sequence[str]) -> None:
         """Every language is ready."""
 
+    async def ready(self, languages: Sequence[str]) -> None:
+        """Every language is."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         return Understanding(text, language, (Command("Any"),), Completeness.COMPLETE, 1.0)
 

@@ -38,6 +38,11 @@ def whole(read, text, *more):
     return next((value for end, value in read(words, 0, *more) if end == len(words)), None)
 
 
+@pytest.mark.parametrize("digits", ["9" * 31, "9" * 400, "1." + "0" * 400])
+def test_digits_without_end_are_no_number(digits):
+    assert whole(READ.numbers.parse, digits) is None
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -24,6 +24,17 @@ def test_a_language_without_a_pack_is_named():
         load_pack("xx")
 
 
+@pytest.mark.parametrize("tag", ["", "-", "../cn", ".", "words.yaml"])
+def test_a_tag_is_no_path(tag):
+    with pytest.raises(ConfigurationError):
+        load_pack(tag)
+
+
+def test_a_tag_in_capitals_is_the_same_language():
+    assert load_pack("TH").language == "th"
+    assert load_pack("pt_br").language == "pt"
+
+
 def test_on_and_off_are_words_not_booleans(tmp_path):
     document = tmp_path / "a.yaml"
     document.write_text("on: [yes, no, off]\nsure: true\n")

@@ -148,6 +148,9 @@ class ScriptedPlanner:
     def prepare(self, languages: Sequence[str]) -> None:
         """Every language is ready."""
 
+    async def ready(self, languages: Sequence[str]) -> None:
+        """Every language is."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         if text not in self.plans:
             return Understanding(text, language)

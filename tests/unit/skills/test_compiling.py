@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from threading import Event, Thread, current_thread
 from threading import enumerate as enumerate_threads
 
 import pytest
 
+from entendre.core.home import HomeSnapshot
+from entendre.core.plan import DeviceView, World
 from entendre.language.understander import Understander
 from entendre.markets.loader import languages as taught
+from entendre.session.tongue import understand_in
 from entendre.skills.languages import Languages
+from entendre.skills.planner import Planner
 from entendre.skills.plugins import load_skills
 
 WAIT_S = 60.0
+WORLD = World(datetime(2026, 11, 25, 10, tzinfo=UTC), HomeSnapshot(), DeviceView("speaker"))
 
 
 @pytest.fixture
@@ -68,8 +75,7 @@ def test_what_goes_wrong_ahead_is_logged_when_it_happens(
     assert record.__dict__["language"] == "fil"
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], LookupError)
-    with pytest.raises(LookupError):
-        languages.understander("fil")
+    assert languages.understander("fil") is None
 
 
 def test_the_end_waits_for_the_language_under_way_and_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,3 +106,40 @@ def test_the_end_waits_for_the_language_under_way_and_for_no_other(monkeypatch: 
     assert set(enumerate_threads()) <= before
     languages.prepare("ru")
     assert compiled == ["fil"]
+
+
+async def test_the_first_sentence_in_a_language_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = Planner(load_skills(), HomeSnapshot())
+    compile_, begun, go_on = Languages._compile, Event(), Event()
+
+    def slow(self: Languages, language: str) -> Understander:
+        begun.set()
+        assert go_on.wait(WAIT_S)
+        return compile_(self, language)
+
+    monkeypatch.setattr(Languages, "_compile", slow)
+    asked = asyncio.create_task(understand_in(planner, "pasang pemasa sepuluh minit", ("ms",), WORLD))
+    async with asyncio.timeout(WAIT_S):
+        assert await asyncio.to_thread(begun.wait, WAIT_S)
+        assert not asked.done()
+        assert planner.phrase("declined", "ms") != planner.phrase("declined", "en")
+        go_on.set()
+        language, understanding = await asked
+    assert (language, understanding.commands[0].intent) == ("ms", "TimerStart")
+    planner.close()
+
+
+async def test_a_language_that_cannot_be_compiled_is_left_out_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planner = Planner(load_skills(), HomeSnapshot())
+
+    def broken(self: Languages, language: str) -> Understander:
+        raise KeyError(language)
+
+    monkeypatch.setattr(Languages, "_compile", broken)
+    async with asyncio.timeout(WAIT_S):
+        language, understanding = await understand_in(planner, "set a timer for ten minutes", ("ms", "en"), WORLD)
+    assert (language, understanding.commands[0].intent) == ("en", "TimerStart")
+    assert planner.phrase("declined", "ms") == planner.phrase("declined", "en")
+    planner.close()

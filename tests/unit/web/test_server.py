@@ -19,7 +19,7 @@ async def test_a_question_is_planned(site: Site) -> None:
         document = await answer.json()
     assert document["plan"]["reply"] == "noon"
     asked = site.questions[0]
-    assert (asked.text, asked.room, asked.language, asked.act) == ("what time is it", "kitchen", "en", True)
+    assert (asked.text, asked.room, asked.language, asked.act) == ("what time is it", "kitchen", "", True)
 
 
 @pytest.mark.parametrize(
