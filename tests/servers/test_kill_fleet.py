@@ -1,6 +1,6 @@
 """kill -9 of server, PostgreSQL, and both, under load from outside: nothing acknowledged is lost or done twice.
 
-`ENTENDRE_KILL_ROUNDS=200 pytest -s tests/e2e/test_kill_fleet.py` runs more rounds and shows what happened.
+`ENTENDRE_KILL_ROUNDS=200 pytest -s tests/servers/test_kill_fleet.py` runs more rounds and shows what happened.
 """
 
 from __future__ import annotations

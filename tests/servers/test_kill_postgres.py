@@ -1,6 +1,6 @@
 """kill -9 of PostgreSQL under load: nothing acknowledged is lost, nothing is done twice, and nobody restarts anything.
 
-`ENTENDRE_KILL_ROUNDS=200 pytest -s tests/e2e/test_kill_postgres.py` runs more rounds and shows what happened.
+`ENTENDRE_KILL_ROUNDS=200 pytest -s tests/servers/test_kill_postgres.py` runs more rounds and shows what happened.
 """
 
 from __future__ import annotations
