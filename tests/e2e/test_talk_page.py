@@ -150,7 +150,8 @@ def made_key(folder: Path) -> str:
 
 
 def test_a_server_with_keys_asks_for_one(tmp_path: Path) -> None:
-    with running_server(tmp_path, "--set", "keys.required=true") as locked:
+    quiet = ("--set", "speech.recognizer=none", "--set", "speech.voice=none")
+    with running_server(tmp_path, "--set", "keys.required=true", *quiet) as locked:
         playwright = pytest.importorskip("playwright.sync_api")
         with playwright.sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

@@ -7,14 +7,14 @@ import os
 import random
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from rapidfuzz import fuzz
+from talking import Server, running_server
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
@@ -34,10 +34,16 @@ WOKEN = "commands/en/rhvoice_slt_wake_okay_nabu_01.flac"
 STORM = 200
 
 
-@pytest.fixture
-def service(serve: Callable[..., Any], free_port: int) -> tuple[Any, int]:
-    environment = {"ENTENDRE_WYOMING_SERVICE_PORT": str(free_port), "ENTENDRE_SPEECH_WAKE_WORDS": "okay nabu"}
-    return serve(environment=environment), free_port
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, int]]:
+    """A server and the port of its Wyoming services; no test leaves anything on it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    settings = (f"wyoming.service_port={port}", "speech.wake_words=okay nabu")
+    arguments = [word for each in settings for word in ("--set", each)]
+    with running_server(tmp_path_factory.mktemp("wyoming"), *arguments) as server:
+        yield server, port
 
 
 def recording(path: Path) -> bytes:
@@ -72,7 +78,7 @@ async def heard(port: int, audio: bytes, rate: int = 16_000) -> str:
     return Transcript.from_event(answers[-1]).text.lower()
 
 
-async def test_every_service_of_a_real_server(service: tuple[Any, int], speech_data: Path) -> None:
+async def test_every_service_of_a_real_server(service: tuple[Server, int], speech_data: Path) -> None:
     _, port = service
     info = Info.from_event((await ask(port, Describe(), last="info"))[0])
     assert info.asr
@@ -100,7 +106,7 @@ async def test_every_service_of_a_real_server(service: tuple[Any, int], speech_d
     assert done.text
 
 
-async def test_hostile_peers_cost_nobody_else_anything(service: tuple[Any, int], speech_data: Path) -> None:
+async def test_hostile_peers_cost_nobody_else_anything(service: tuple[Server, int], speech_data: Path) -> None:
     server, port = service
     audio = recording(speech_data / COMMAND)
     await heard(port, audio)
@@ -138,7 +144,7 @@ async def attack(port: int, piece: bytes) -> bytes:
             writer.transport.abort()
 
 
-async def test_a_storm_of_reconnects_leaves_memory_flat(service: tuple[Any, int]) -> None:
+async def test_a_storm_of_reconnects_leaves_memory_flat(service: tuple[Server, int]) -> None:
     server, port = service
     chance = random.Random(7)
 
@@ -172,7 +178,7 @@ async def test_a_storm_of_reconnects_leaves_memory_flat(service: tuple[Any, int]
     assert "Traceback" not in server.log
 
 
-async def test_too_long_an_utterance_is_refused(service: tuple[Any, int]) -> None:
+async def test_too_long_an_utterance_is_refused(service: tuple[Server, int]) -> None:
     _, port = service
     async with AsyncTcpClient("127.0.0.1", port) as client:
         for event in utterance(bytes(32_000 * 61))[:-1]:

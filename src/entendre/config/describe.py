@@ -25,11 +25,12 @@ class SettingDescription:
 
 def describe_settings() -> list[SettingDescription]:
     """Every setting in the order of the file, for the documentation and `doctor`."""
+    types = kinds()
     return [
         SettingDescription(
             key=f"{section}.{each.name}",
             variable=f"{ENVIRONMENT_PREFIX}{section}_{each.name}".upper(),
-            kind=kind_name(kinds()[f"{section}.{each.name}"]),
+            kind=kind_name(types[f"{section}.{each.name}"]),
             default=each.default,
             text=each.metadata["text"],
             secret=each.metadata["secret"],
