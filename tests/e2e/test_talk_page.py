@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,18 @@ def test_the_page_fits_a_narrow_screen(server: Server) -> None:
         page.locator(".examples button").first.click()
         page.locator(".answer").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("language", ["pt", "ms", "ta", "es"])
+def test_the_longest_state_fits_a_narrow_screen_beside_the_language(server: Server, language: str) -> None:
+    words = json.loads((files("entendre.web") / f"static/text.{language}.json").read_text("utf-8"))
+    longest = max((text for name, text in words.items() if name.startswith("status_")), key=len)
+    with opened(server, viewport={"width": 360, "height": 640}) as page:
+        page.goto(f"http://{server.address}/?lang={language}")
+        page.locator("#status[data-state=ready]").wait_for()
+        page.evaluate("(state) => { document.getElementById('status-text').textContent = state; }", longest)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.evaluate("document.getElementById('status').getBoundingClientRect().right") <= 360
 
 
 def made_key(folder: Path) -> str:
