@@ -49,7 +49,8 @@ def _list(folder: Path, *, as_json: bool) -> int:
         return 0
     for row in rows:
         where = f"installed: {row['origin']}" if row["installed"] else f"not installed; {row['get']}"
-        print(f"{row['name']}  ({row['kind']}, {row['size_mb']} MB, {row['licence']}, {_languages(row['languages'])})")
+        size = _amount(find_model(str(row["name"])).size_bytes) or "size not known"
+        print(f"{row['name']}  ({row['kind']}, {size}, {row['licence']}, {_languages(row['languages'])})")
         print(f"    {row['text']}")
         if row["levels"]:
             print(f"    {_levels(row['levels'])}")
@@ -137,11 +138,18 @@ class _Progress:
         finished = size is not None and done >= size
         if not sys.stderr.isatty():
             if name != self._name or (finished and done):
-                print(f"  {name} {done / MEGABYTE:.0f} MB", file=sys.stderr)
+                print(f"  {name} {_amount(done) or '…'}", file=sys.stderr)
             self._name = name
             return
         now_s = time.monotonic()
         if finished or now_s - self._shown_at_s > 0.1:
             self._shown_at_s = now_s
-            share = f" of {size / MEGABYTE:.0f} MB ({100 * done // size} %)" if size else " MB"
-            print(f"\r  {name} {done / MEGABYTE:.0f}{share}\x1b[K", end="\n" if finished else "", file=sys.stderr)
+            share = f" of {_amount(size)} ({100 * done // size} %)" if size else ""
+            print(f"\r  {name} {_amount(done)}{share}\x1b[K", end="\n" if finished else "", file=sys.stderr)
+
+
+def _amount(size_bytes: int) -> str:
+    """In MB, or in kB below one; empty for nothing."""
+    if size_bytes >= MEGABYTE:
+        return f"{size_bytes / MEGABYTE:.0f} MB"
+    return f"{size_bytes / 1024:.0f} kB" if size_bytes else ""
