@@ -15,7 +15,8 @@ from aiohttp import ClientSession, web
 from entendre.core.audio import Samples
 from entendre.core.errors import OverloadedError, SynthesisError
 from entendre.ports import Transcript
-from entendre.web import Question, WebLimits, WebServices, build_app, listen
+from entendre.web.server import build_app, listen
+from entendre.web.services import Question, WebLimits, WebServices
 
 KEY = "ent_secret"
 

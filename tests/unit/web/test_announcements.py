@@ -9,7 +9,7 @@ import pytest
 from engines import Site, make_site
 
 from entendre.core.errors import OverloadedError
-from entendre.web import SpokenNotice
+from entendre.web.services import SpokenNotice
 
 
 class Speakers:

@@ -167,7 +167,7 @@ async def test_a_listener_that_leaves_stops_the_voice(site: Site) -> None:
 
 
 async def test_a_listener_that_takes_nothing_is_cut_off() -> None:
-    from entendre.web import WebLimits
+    from entendre.web.services import WebLimits
 
     site = await make_site(limits=WebLimits(send_s=0.2))
     try:

@@ -10,9 +10,8 @@ from aiohttp import WSServerHandshakeError, web
 from engines import KEY, Site, make_site
 
 from entendre.core.errors import ConfigurationError
-from entendre.web import check_bind
 from entendre.web.faults import faults
-from entendre.web.guard import PRINCIPAL
+from entendre.web.guard import PRINCIPAL, check_bind
 from entendre.web.server import listen
 
 

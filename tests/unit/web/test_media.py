@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from engines import make_site
 
-from entendre.web import MediaRequest
+from entendre.web.services import MediaRequest
 
 
 async def posted(body: dict[str, Any]) -> tuple[int, dict[str, Any], list[MediaRequest]]:

@@ -10,8 +10,8 @@ from engines import Site, make_site
 
 from entendre.core.audio import Samples
 from entendre.ports import Transcript
-from entendre.web import WebLimits
 from entendre.web.pieces import pieces_of
+from entendre.web.services import WebLimits
 
 RATE_HZ = 16_000
 

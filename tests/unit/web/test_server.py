@@ -118,7 +118,7 @@ async def test_bytes_that_are_not_http_end_that_connection_only(site: Site, sent
 
 
 async def test_a_connection_that_says_nothing_is_closed() -> None:
-    from entendre.web import WebLimits
+    from entendre.web.services import WebLimits
 
     site = await make_site(limits=WebLimits(header_s=0.3))
     try:
