@@ -128,7 +128,7 @@ class Planner:
         if not understanding.understood:
             return Plan(self.phrase("not_understood", language), refusal=True)
         plans: list[Plan] = []
-        for command in understanding.commands:
+        for command in self._meant_now(understanding.commands):
             plans.append(await self._plan_command(command, language, world))
             if acted := _appliances(plans[-1].actions):
                 world = replace(world, mentioned=replace(world.mentioned, appliances=acted))
@@ -201,6 +201,19 @@ class Planner:
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
             return Plan(self.phrase("skill_failed", language), refusal=True)
+
+    def _meant_now(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """The commands without those that are for another time too, because one of the same skill beside them is.
+
+        "Tomorrow close the blinds and turn off the lamp" does neither now.
+        """
+        skills = [getattr(self._by_intent.get(command.intent), "skill", None) for command in commands]
+        for command, skill in zip(commands, skills, strict=True):
+            if command.intent in getattr(skill, "puts_off", ()):
+                return [
+                    other for other, its in zip(commands, skills, strict=True) if other is command or its is not skill
+                ]
+        return commands
 
     def _is_small_talk(self, understanding: Understanding) -> bool:
         """Whether it is only what people also say to each other, as skills may declare of their intents.

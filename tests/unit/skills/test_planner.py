@@ -42,6 +42,25 @@ async def test_home_and_other_skills_share_a_sentence(planner: Planner) -> None:
     assert plan.actions == (SetTrait("floor_lamp", Trait.ON, False), AddItem("shopping", "eggs"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tomorrow turn off the floor lamp and turn on the fan",
+        "in an hour turn off the floor lamp and turn on the fan",
+        "if it rains turn off the floor lamp and turn on the fan",
+        "turn off the floor lamp and turn on the fan in ten minutes",
+    ],
+)
+async def test_what_is_put_off_with_another_command_is_not_done_now(planner: Planner, text: str) -> None:
+    plan, _ = await turn(planner, text, EMPTY)
+    assert (plan.actions, plan.reply[:27]) == ((), "I can only do that right aw")
+
+
+async def test_other_skills_do_their_part_of_what_is_put_off(planner: Planner) -> None:
+    plan, _ = await turn(planner, "tomorrow turn off the floor lamp and set a timer for ten minutes", EMPTY)
+    assert plan.actions == (StartTimer(600),)
+
+
 async def test_what_was_not_understood_is_refused_and_does_nothing(planner: Planner) -> None:
     plan, after = await turn(planner, "colourless green ideas sleep furiously", EMPTY)
     assert plan == Plan("I didn't get that.", refusal=True)

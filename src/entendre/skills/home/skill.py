@@ -38,6 +38,7 @@ class HomeSkill:
 
     name = "home"
     intents = frozenset(PLANNERS)
+    puts_off = frozenset({"HomeLater"})
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one home command."""
