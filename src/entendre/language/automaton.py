@@ -26,7 +26,7 @@ Symbol = str | Slot
 class State:
     """A set of nodes of the automaton; its moves are found when first asked for."""
 
-    __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "slots")
+    __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "kinds", "slots")
 
     def __init__(self, automaton: Automaton, nodes: Sequence[int]) -> None:
         reached: dict[Symbol, list[int]] = {}
@@ -39,10 +39,11 @@ class State:
         self._moves: dict[Symbol, State | bytes] = {
             symbol: array("I", sorted(set(targets))).tobytes() for symbol, targets in reached.items()
         }
-        self._filled: tuple[tuple[Slot, State], ...] | None = None
+        self._filled: tuple[tuple[str, list[tuple[Slot, State]]], ...] | None = None
         self._supplied: tuple[tuple[State, float], ...] | None = None
         self.accepts = tuple(sorted(accepts))
         self.slots = tuple(symbol for symbol in reached if isinstance(symbol, Slot))
+        self.kinds = frozenset(slot.kind for slot in self.slots)
 
     @property
     def words(self) -> frozenset[str]:
@@ -62,17 +63,25 @@ class State:
         found = self._moves[symbol] = self._automaton.state(nodes_of(target))
         return found
 
-    def filled(self) -> tuple[tuple[Slot, State], ...]:
-        """The slots that may come next, each with the state after it."""
+    def has_word(self, word: str) -> bool:
+        """Whether a word may come next."""
+        return word in self._moves
+
+    def filled(self) -> tuple[tuple[str, list[tuple[Slot, State]]], ...]:
+        """The kinds of slots that may come next, each with these slots and the states after them."""
         if self._filled is None:
-            found = ((slot, self.move(slot)) for slot in self.slots)
-            self._filled = tuple((slot, target) for slot, target in found if target is not None)
+            found: dict[str, list[tuple[Slot, State]]] = {}
+            for slot in self.slots:
+                target = self.move(slot)
+                if target is not None:
+                    found.setdefault(slot.kind, []).append((slot, target))
+            self._filled = tuple(found.items())
         return self._filled
 
     def supplied(self, costs: Mapping[str, float]) -> tuple[tuple[State, float], ...]:
         """The states after each word of `costs` that may come next, and its cost. `costs` must never change."""
         if self._supplied is None:
-            found = ((self.move(word), costs[word]) for word in costs.keys() & self.words)
+            found = ((self.move(word), cost) for word, cost in costs.items() if word in self._moves)
             self._supplied = tuple((target, cost) for target, cost in found if target is not None)
         return self._supplied
 

@@ -17,6 +17,7 @@ from entendre.language.times import ClockTime
 from entendre.language.tokens import Tokens
 
 CONTEXT_BONUS = 0.03
+CLEAR_COST = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Meaning:
     def is_open(self) -> bool:
         """Whether any of its slots takes any words."""
         return any(step.slot.kind == OPEN for step in self.steps)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is what was said, word for word, and no words of it are free."""
+        return self.exact and self.ends_used and self.cost <= CLEAR_COST and not self.is_open
 
 
 def holds(requires: Mapping[str, Any], world: World) -> bool:
@@ -143,7 +149,7 @@ def narrow(slots: dict[str, Any], world: World, kinds: frozenset[str] | None = N
     ids = slots.get("appliance")
     if not isinstance(ids, list):
         return True
-    known = {appliance.id: appliance for appliance in world.home.appliances}
+    known = {appliance.id: appliance for appliance in world.home.appliances if appliance.id in ids}
     chosen = [known[identifier] for identifier in ids if identifier in known]
     if kinds is not None:
         chosen = [appliance for appliance in chosen if appliance.kind in kinds]

@@ -12,33 +12,37 @@ class Phrases(Generic[Value]):
     """A set of phrases, each with a value."""
 
     def __init__(self, values: Mapping[str, Value], words_of: Callable[[str], tuple[str, ...]]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], Value]]] = {}
+        self._values: dict[tuple[str, ...], list[Value]] = {}
         self._beginnings: set[tuple[str, ...]] = set()
+        lengths: dict[str, set[int]] = {}
         for phrase, value in values.items():
             words = words_of(str(phrase))
             if words:
-                self._by_first.setdefault(words[0], []).append((words, value))
+                self._values.setdefault(words, []).append(value)
+                lengths.setdefault(words[0], set()).add(len(words))
                 self._beginnings.update(words[:length] for length in range(1, len(words)))
-        for entries in self._by_first.values():
-            entries.sort(key=lambda entry: -len(entry[0]))
+        self._lengths = {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
 
     def at(self, words: Sequence[str], start: int) -> list[tuple[int, Value]]:
         """Every phrase that begins at `start`: where it ends and its value, longest first."""
-        if start >= len(words):
-            return []
-        entries = self._by_first.get(words[start])
-        if not entries:
+        lengths = self._lengths.get(words[start]) if start < len(words) else None
+        if lengths is None:
             return []
         return [
-            (start + len(phrase), value)
-            for phrase, value in entries
-            if tuple(words[start : start + len(phrase)]) == phrase
+            (start + length, value)
+            for length in lengths
+            if start + length <= len(words)
+            for value in self._values.get(tuple(words[start : start + length]), ())
         ]
 
     def longest(self, words: Sequence[str], start: int) -> tuple[int, Value] | None:
         """The longest phrase that begins at `start`."""
-        found = self.at(words, start)
-        return found[0] if found else None
+        lengths = self._lengths.get(words[start]) if start < len(words) else None
+        for length in lengths or ():
+            found = self._values.get(tuple(words[start : start + length]))
+            if found is not None and start + length <= len(words):
+                return start + length, found[0]
+        return None
 
     def begins(self, words: Sequence[str]) -> bool:
         """Whether these words are a beginning of a phrase, but not the whole of it."""

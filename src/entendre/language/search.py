@@ -6,6 +6,7 @@ more, taking a word for one that sounds alike more again; words of content are n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -100,6 +101,10 @@ class Search:
         """Readings of the whole sentence in which a word of it was said, not only supplied."""
         return [reading for reading in self.beams[-1].values() if reading.supplied <= MAX_SUPPLIED]
 
+    def accepts_at(self, position: int) -> bool:
+        """Whether a template ends before a word."""
+        return any(reading.state.accepts for reading in self.beams[position].values())
+
     def _put(self, position: int, reading: Reading) -> bool:
         if reading.cost > self._budget:
             return False
@@ -138,16 +143,17 @@ class Search:
 
     def _fill_slots(self, position: int, reading: Reading, here: dict[str, Sequence[Found]]) -> None:
         """Readings that go on with a slot; `here` keeps the values at this position by kind."""
-        for slot, target in reading.state.filled():
-            kind = slot.kind
+        for kind, targets in reading.state.filled():
             if kind == OPEN:
-                self._fill_open(position, slot, target, reading)
+                for slot, target in targets:
+                    self._fill_open(position, slot, target, reading)
                 continue
             found = here.get(kind)
             if found is None:
                 found = here[kind] = self._values.at(kind, position)
             if found:
-                self._fill(position, slot, target, reading, found)
+                for slot, target in targets:
+                    self._fill(position, slot, target, reading, found)
 
     def _skips(self, position: int) -> list[tuple[int, float]]:
         skips = [(end, FILLER_COST) for end, _ in self._fillers.at(self._words, position)]
@@ -191,21 +197,32 @@ class Search:
         return self._sounds.alike(self._words[position])
 
     def _supply(self, position: int) -> None:
-        """Small words that a template has and the sentence lacks."""
-        waiting = list(self.beams[position].values())
+        """Small words that a template has and the sentence lacks, if what is said here may stand after them."""
+        beam = self.beams[position]
+        waiting = list(beam.values())
+        least = {reading.state: reading.cost for reading in waiting}
         while waiting:
             reading = waiting.pop()
             if reading.supplied >= MAX_SUPPLIED or reading.cost + SUPPLY_COST > self._budget:
                 continue
             count = ONLY_SUPPLIED if reading.state is self._start else reading.supplied + 1
-            beam, cost = self.beams[position], reading.cost
             for following, extra in reading.state.supplied(self._suppliable):
-                known = beam.get(following)
-                if known is not None and known.cost <= cost + extra:
+                cost = reading.cost + extra
+                if cost > self._budget or least.get(following, math.inf) <= cost:
                     continue
-                supplied = Reading(following, cost + extra, reading.steps, count, reading.used)
-                if self._put(position, supplied):
-                    self._spent += 1
-                    waiting.append(supplied)
+                least[following] = cost
+                self._spent += 1
+                supplied = Reading(following, cost, reading.steps, count, reading.used)
+                waiting.append(supplied)
+                if self._takes(following, position):
+                    beam[following] = supplied
             if self._spent > MAX_READINGS:
                 return
+
+    def _takes(self, state: State, position: int) -> bool:
+        """Whether what stands at a position may follow a state; at the end, whether a template ends in it."""
+        if position == len(self._words):
+            return bool(state.accepts)
+        if state.has_word(self._words[position]) or any(state.has_word(word) for word, _ in self._alike(position)):
+            return True
+        return any(kind != OPEN and self._values.at(kind, position) for kind in state.kinds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Protocol
@@ -24,6 +24,10 @@ ANSWERING = frozenset({"about", "clock", "weather", "calculator"})
 """Skills that only answer."""
 TAKES_BACK = frozenset({"NeverMind"})
 """Intents whose words, right before a command, say that it shall not be done ("no need to turn off the tv")."""
+
+
+def _anywhere(_: int) -> bool:
+    return True
 
 
 class Interpret(Protocol):
@@ -57,12 +61,43 @@ class Splitter:
         other._interpret = interpret
         return other
 
-    def split(self, tokens: Tokens, world: World, whole: Meaning | None, depth: int = 0) -> list[Meaning]:
-        """The commands of a sentence in order; `whole` is its meaning as one command."""
+    def split_surely(self, tokens: Tokens, world: World) -> list[Meaning]:
+        """The commands of a sentence that is no command as a whole, if each is exact; none if they are not.
+
+        What `split` finds for such a sentence, without the search for what a misheard or unusual one may mean.
+        """
+        for start, end in self._points(tokens):
+            left, right = tokens.part(0, start), self._without_tail(tokens.part(end, len(tokens.words)))
+            if self._says_nothing(left.words) or self._says_nothing(right.words):
+                continue
+            first = self._interpret(left, world)
+            if first is None or not first.is_sure:
+                return []
+            later = _with_mentioned(world, first)
+            second = self._interpret(right, later, exact=True)
+            more = [second] if second is not None else self.split_surely(right, later)
+            if not more:
+                more = (self._carry_beginning(first, left, right, world, 0) or [])[1:]
+            return [first, *more] if more and all(meaning.is_sure for meaning in more) else []
+        return []
+
+    def split(
+        self,
+        tokens: Tokens,
+        world: World,
+        whole: Meaning | None,
+        depth: int = 0,
+        *,
+        may_end: Callable[[int], bool] = _anywhere,
+    ) -> list[Meaning]:
+        """The commands of a sentence in order; `whole` is its meaning as one command.
+
+        `may_end`: whether a command may end before a word.
+        """
         alone = [whole] if whole is not None else []
         points = self._points(tokens)
         if whole is None and not points and depth == 0:
-            return self._unjoined(tokens, world)
+            return self._unjoined(tokens, world, may_end)
         if not points or depth >= MAX_SPLITS or (whole is not None and self._is_one(whole, points)):
             return alone
         for start, end in points:
@@ -74,7 +109,7 @@ class Splitter:
                 return found
         return alone
 
-    def _unjoined(self, tokens: Tokens, world: World) -> list[Meaning]:
+    def _unjoined(self, tokens: Tokens, world: World, may_end: Callable[[int], bool]) -> list[Meaning]:
         """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact.
 
         They part before a verb, or after one where verbs close a sentence ("lambayı aç televizyonu kapat").
@@ -86,7 +121,7 @@ class Splitter:
             least = MIN_CLOSED_WORDS if closed else self._least
             if not least <= place <= len(tokens.words) - least:
                 continue
-            if not closed and tokens.words[place] not in self._verbs:
+            if (not closed and tokens.words[place] not in self._verbs) or not may_end(place):
                 continue
             first = self._interpret(tokens.part(0, place), world, exact=True)
             if first is None or first.is_open or first.command.intent in TAKES_BACK:
@@ -95,7 +130,7 @@ class Splitter:
             second = self._interpret(right, _with_mentioned(world, first), exact=True)
             if second is not None and not second.is_open and self._may_adjoin(first, second):
                 return [first, second]
-            more = self._unjoined(right, _with_mentioned(world, first)) if closed and second is None else []
+            more = self._unjoined(right, _with_mentioned(world, first), _anywhere) if closed and second is None else []
             if more:
                 return [first, *more]
         return []

@@ -71,7 +71,7 @@ class Tokenizer:
         self._possessive = [re.compile(ending) for ending in data.possessive]
         self._plural = [(re.compile(ending), new) for ending, new in data.plural_endings]
         self.stem = lru_cache(maxsize=20_000)(self._stem)
-        self._uninflected = lru_cache(maxsize=20_000)(self._without_ending)
+        self._words = lru_cache(maxsize=20_000)(self._normal)
 
     def tokenize(self, text: str) -> Tokens:
         """The words of a sentence."""
@@ -80,7 +80,7 @@ class Tokenizer:
             text = old.sub(new, text)
         tokens: list[Token] = []
         for match in self._pattern.finditer(text):
-            for word in self._normal(match.group().translate(self._case).casefold()):
+            for word in self._words(match.group().translate(self._case).casefold()):
                 tokens.append(Token(word, match.start(), match.end()))
         return Tokens(text, tuple(tokens), tuple(token.word for token in tokens))
 
@@ -97,7 +97,7 @@ class Tokenizer:
             folded = word.translate(self._accents)
             if folded != word:
                 return self._normal(folded)
-        if self._inflections and (found := self._uninflected(word)) is not None:
+        if self._inflections and (found := self._without_ending(word)) is not None:
             return found
         if "'" in word:
             for ending in self._possessive:

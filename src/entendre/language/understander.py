@@ -13,19 +13,18 @@ from entendre.language.called import without_call
 from entendre.language.context import FollowUps
 from entendre.language.endings import Endings
 from entendre.language.grammar import OPEN, compile_grammar
-from entendre.language.meaning import Meaning, meaning_of, narrow
+from entendre.language.meaning import CLEAR_COST, Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex, NameWords
 from entendre.language.pack import LanguagePack
 from entendre.language.phrases import EdgeWords, Phrases, phrase_set
 from entendre.language.search import SUPPLY_COST, Search
 from entendre.language.sentences import SentenceFile
-from entendre.language.several import Splitter
+from entendre.language.several import Interpret, Splitter
 from entendre.language.sounds import SoundIndex
-from entendre.language.tokens import Tokenizer, Tokens
+from entendre.language.tokens import Token, Tokenizer, Tokens
 from entendre.language.values import Readers, Values
 
 LEAST_CONFIDENCE = 0.6
-CLEAR_COST = 0.12
 ALTERNATIVE_COST = 0.05
 NUMBERS_UNSURE = 0.65
 """Confidence in a number that may as well be one that sounds like it: below what is acted on without a question."""
@@ -33,6 +32,7 @@ DETACHED_COST = 0.1
 UNSURE_COST = 0.2
 MAX_WORDS = 60
 _UNFINISHED = (Completeness.INCOMPLETE, Completeness.UNKNOWN, Completeness.EXTENDABLE)
+TARGET_KINDS = frozenset({"appliance", "kind", "room"})
 FREE_SLOTS = frozenset({"text", "query"})
 
 
@@ -97,9 +97,10 @@ class Understander:
 
     def _numbers_unsure(self, text: str, readings: Sequence[str]) -> bool:
         """Whether another reading says the same with a number that sounds like this one's."""
-        words = self._tokenizer.words(text)
+        others = [reading for reading in readings if reading != text]
+        words = self._tokenizer.words(text) if others else ()
         confusable = self._readers.numbers.confusable
-        return any(confusable(words, self._tokenizer.words(reading)) for reading in readings)
+        return any(confusable(words, self._tokenizer.words(reading)) for reading in others)
 
     def _understand(self, text: str, world: World) -> Understanding:
         tokens = self._tokenizer.tokenize(text)
@@ -111,8 +112,12 @@ class Understander:
             return Understanding(text, language, (answer,), Completeness.COMPLETE, answer.confidence)
         values = self._values(tokens.words, world)
         search = self._search(tokens.words, values)
-        meaning = self._choose(tokens, world, search)
-        meanings = self._splitter.split(tokens, world, meaning)
+        splitter = self._splitter.by(_Remembered(self.interpret))
+        exact = self._best(search, tokens, world, exact=True)
+        meanings = splitter.split_surely(tokens, world) if exact is None else []
+        if not meanings:
+            meaning = self._choose(tokens, world, exact)
+            meanings = splitter.split(tokens, world, meaning, may_end=search.accepts_at)
         if not meanings or (len(meanings) == 1 and meanings[0].cost > UNSURE_COST):
             follow_up = self._follow_ups.follow_up(tokens, world, self._values)
             if follow_up is not None:
@@ -153,10 +158,11 @@ class Understander:
         if not tokens.words:
             return None
         search = self._search(tokens.words, self._values(tokens.words, world))
-        return self._best(search, tokens, world, exact=True) if exact else self._choose(tokens, world, search)
-
-    def _choose(self, tokens: Tokens, world: World, search: Search) -> Meaning | None:
         meaning = self._best(search, tokens, world, exact=True)
+        return meaning if exact else self._choose(tokens, world, meaning)
+
+    def _choose(self, tokens: Tokens, world: World, meaning: Meaning | None) -> Meaning | None:
+        """The exact meaning if it is clear, else the best with repairs."""
         unfinished = self._never_ends.ends(tokens.words)
         if meaning is not None and meaning.cost <= CLEAR_COST and (meaning.ends_used or not unfinished):
             return meaning
@@ -209,6 +215,8 @@ class Understander:
             meaning = meaning_of(reading, self._grammar.templates, tokens, world, exact=exact)
             if meaning is None or (best is not None and meaning.cost >= best.cost) or self._is_hollow(meaning, tokens):
                 continue
+            if not exact and self._only_names(meaning, tokens):
+                continue
             best = meaning
         return best
 
@@ -227,6 +235,17 @@ class Understander:
             )
             for step in meaning.steps
         )
+
+    def _only_names(self, meaning: Meaning, tokens: Tokens) -> bool:
+        """Whether nothing was said but what a command is about ("the light, please"): all else was supplied."""
+        if not meaning.steps or any(step.slot.kind not in TARGET_KINDS for step in meaning.steps):
+            return False
+        position = 0
+        for step in meaning.steps:
+            if any(word not in self._suppliable for word in tokens.words[position : step.start]):
+                return False
+            position = step.found.end
+        return all(word in self._suppliable for word in tokens.words[position:])
 
     def _values(self, words: Sequence[str], world: World, *, near: bool = False) -> Values:
         return Values(
@@ -250,6 +269,21 @@ class Understander:
             sounds=self._sounds if near else None,
             suppliable=self._suppliable,
         )
+
+
+class _Remembered:
+    """What the pieces of one sentence mean, each looked at once."""
+
+    def __init__(self, interpret: Interpret) -> None:
+        self._interpret = interpret
+        self._found: dict[tuple[tuple[Token, ...], tuple[str, ...], bool], Meaning | None] = {}
+
+    def __call__(self, tokens: Tokens, world: World, *, exact: bool = False) -> Meaning | None:
+        """The meaning of words as one command."""
+        key = (tokens.tokens, world.mentioned.appliances, exact)
+        if key not in self._found:
+            self._found[key] = self._interpret(tokens, world, exact=exact)
+        return self._found[key]
 
 
 def _at_most(understanding: Understanding, confidence: float) -> Understanding:

@@ -38,14 +38,26 @@ class Readers:
     """The grammars of values of one language."""
 
     def __init__(self, pack: LanguagePack, words_of: Callable[[str], tuple[str, ...]]) -> None:
-        self.numbers = NumberGrammar(pack.numbers, words_of)
-        self.durations = DurationGrammar(pack.time["duration"], self.numbers, words_of)
-        self.clocks = ClockGrammar(pack.time, self.numbers, words_of)
-        self.dates = DateGrammar(pack.time, self.numbers, words_of)
-        self.moments = MomentGrammar(pack.time, self.clocks, self.dates, self.durations, words_of)
+        firsts: set[str] = set()
+
+        def noted(text: str) -> tuple[str, ...]:
+            words = words_of(text)
+            firsts.update(words[:1])
+            return words
+
+        self.numbers = NumberGrammar(pack.numbers, noted)
+        self.durations = DurationGrammar(pack.time["duration"], self.numbers, noted)
+        self.clocks = ClockGrammar(pack.time, self.numbers, noted)
+        self.dates = DateGrammar(pack.time, self.numbers, noted)
+        self.moments = MomentGrammar(pack.time, self.clocks, self.dates, self.durations, noted)
+        self._firsts = frozenset(firsts)
         self.confusions = pack.words.confusions
         self.small_words = frozenset(pack.words.light)
         self.kelvin: Phrases[None] = phrase_set(pack.names.get("kelvin_words", ()), words_of)
+
+    def may_begin(self, words: Sequence[str], start: int) -> bool:
+        """Whether a number, a time or a date may begin at a word: most words begin none, and nothing is read there."""
+        return start < len(words) and (words[start] in self._firsts or words[start][0].isdigit())
 
 
 class Values:
@@ -101,6 +113,8 @@ class Values:
             return self._read(kind, start)
         if kind.startswith(RANGE):
             _, low, high = kind.split(":")
+            if not self._readers.may_begin(self.words, start):
+                return []
             readings = self._readers.numbers.parse(self.words, start)
             return [Found(end, value) for end, value in readings if int(low) <= value <= int(high)]
         found = self._listed_at(start).get(kind, [])
@@ -124,8 +138,9 @@ class Values:
 
     def _read(self, kind: str, start: int) -> list[Found]:
         read = self._READ[kind]
-        found = [Found(end, value) for end, value in read(self, start)]
-        if self._misheard:
+        may_begin = self._readers.may_begin
+        found = [Found(end, value) for end, value in read(self, start)] if may_begin(self.words, start) else []
+        if self._misheard and may_begin(self._as_numbers, start):
             spoken, self.words = self.words, self._as_numbers
             cost = MISHEARD_NUMBER_COST
             for end, value in read(self, start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from entendre.language.pack import NumberData
 from entendre.language.phrases import Phrases, phrase_set
@@ -11,6 +12,8 @@ from entendre.language.phrases import Phrases, phrase_set
 LARGEST = 10**15
 SHORT_TAIL_FROM = 100
 TENS_FROM = 20
+REMEMBERED = 128
+"""Places of sentences whose numbers are remembered: a day, an hour, a year and a percentage all ask for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,15 @@ class WholeGrammar:
         self._digits = digits
         spoken = (*data.ones, *data.values, *data.multipliers, *data.articles)
         self._firsts = frozenset(cut[0] for phrase in spoken if (cut := words_of(str(phrase))))
+        self._read = lru_cache(REMEMBERED)(self._all)
 
-    def at(self, words: Sequence[str], start: int) -> list[Whole]:
+    def at(self, words: Sequence[str], start: int) -> Sequence[Whole]:
         """Numbers that begin at `start`: the longest first, then those of fewer words."""
         if start >= len(words) or not (words[start] in self._firsts or words[start][0].isdigit()):
-            return []
+            return ()
+        return self._read(tuple(words), start)
+
+    def _all(self, words: tuple[str, ...], start: int) -> Sequence[Whole]:
         found: list[Whole] = []
         parts: list[_Part] = []
         position, joined, unit = start, False, 1
@@ -71,7 +78,7 @@ class WholeGrammar:
             joined = False
             if words[position - 1] in self._ends:
                 break
-        return found[::-1]
+        return tuple(found[::-1])
 
     def _multiplied(self, words: Sequence[str], start: int, parts: list[_Part]) -> tuple[int, list[_Part]] | None:
         if not parts:
