@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from entendre.core.audio import Samples
     from entendre.core.plan import Plan
     from entendre.session.api import DeviceProfile
+    from entendre.speech.catalogue import Model
 
 DEFAULT_OUTPUT = Path("out")
 WIDTH = 100
@@ -199,7 +200,8 @@ class Stage:
         if turn.reply_pcm16:
             target = self.output / f"{self.count:02}-{each.name}.wav"
             await asyncio.to_thread(write_wav, target, bytes(turn.reply_pcm16), turn.reply_rate_hz)
-            print(f"   reply       {target}\n", flush=True)
+            print(f"   reply       {target}", flush=True)
+        print(flush=True)
 
     def _profile(self) -> DeviceProfile:
         from entendre.session.api import DeviceProfile
@@ -222,7 +224,8 @@ def why_not_aloud(settings: Settings, ears: Ears, language: str) -> str:
     from entendre.speech.load import chosen_name
 
     if ears.voice_for(language) is None:
-        return f"No voice here speaks {language}: `entendre markets check` names those that do."
+        voices = [_way(model) for model in catalogue() if model.kind == "voice" and model.speaks(language)]
+        return f"No voice here speaks {language}, so replies are text too. For a voice: {'; '.join(voices)}."
     if "://" in settings.speech.recognizer:
         return ""
     name = chosen_name(settings.speech.recognizer, "recognizer", language, settings.models_dir)
@@ -231,6 +234,12 @@ def why_not_aloud(settings: Settings, ears: Ears, language: str) -> str:
     known = [model for model in catalogue() if model.kind == "recognizer" and model.speaks(language)]
     better = ", ".join(model.name for model in known if not model.is_weak_in(language))
     return f"{name} hears {language} badly. Better ears, untried here: {better} (`entendre models get NAME`)."
+
+
+def _way(model: Model) -> str:
+    """How to get a model."""
+    program = next((source for source in model.sources if source.kind == "program"), None)
+    return program.text if program else f"`entendre models get {model.name}`"
 
 
 def _script(language: str) -> dict[str, Any]:
