@@ -51,7 +51,7 @@ class FollowUps:
         self._small = phrase_set(pack.words.follow_up_small, words_of)
         self._fillers = phrase_set(pack.words.fillers, words_of)
         self._open_words = MAX_OPEN_WORDS * pack.words.tokens_a_word
-        self._written_together = not pack.words.joined_by_space
+        self._written_together = pack.words.tokens_a_word > 1
         self._longest_tail = max(map(len, self._tail), default=0)
 
     def answer(self, tokens: Tokens, world: World, values_of: ValuesOf) -> Command | None:

@@ -11,10 +11,12 @@ Phrases = tuple[str, ...]
 
 @dataclass(frozen=True)
 class WordData:
-    """How text becomes words, which may be skipped, and which are taken for one another."""
+    """How text becomes words, which may be skipped, and which are taken for one another.
+
+    `tokens_a_word`: 1 where words are joined by spaces; more where they are written together, in smaller tokens.
+    """
 
     token_pattern: str
-    joined_by_space: bool = True
     tokens_a_word: int = 1
     case: Mapping[str, str] = field(default_factory=dict)
     folded: Mapping[str, str] = field(default_factory=dict)
