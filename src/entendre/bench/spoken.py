@@ -27,6 +27,7 @@ from entendre.core.plan import DeviceView, Plan, World
 from entendre.core.tags import base_tag
 from entendre.core.understanding import Understanding
 from entendre.ports import RecognizerEngine, Transcript
+from entendre.session.hearing import MAX_READINGS
 from entendre.skills.planner import Planner
 from entendre.skills.plugins import load_skills
 from entendre.speech.audio import resample
@@ -108,7 +109,14 @@ class Ears:
         if understanding.understood or not heard.text:
             return heard, understanding
         again = self._once(planner, world, audio, thorough=True)
-        return again if again[1].understood else (heard, understanding)
+        if again[1].understood:
+            return again
+        respelling = planner.respelling(self._language)
+        for transcript, _ in (again, (heard, understanding)) if respelling is not None else ():
+            for text in (transcript.text, *transcript.alternatives)[:MAX_READINGS]:
+                if respelling is not None and (meant := respelling(text, world)) is not None:
+                    return transcript, meant
+        return heard, understanding
 
     def _once(
         self, planner: Planner, world: World, audio: Samples, *, thorough: bool

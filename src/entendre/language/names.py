@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from entendre.core.home import HomeSnapshot, ItemList, Names, Scene
@@ -76,6 +77,12 @@ class NameIndex:
     def vocabulary(self) -> frozenset[str]:
         """The stems that names are made of."""
         return frozenset(self._vocabulary)
+
+    def by_sound(self, fixed: frozenset[str]) -> NameIndex:
+        """The same names, found also by what sounds like them (`SoundIndex.by_sound`)."""
+        other = copy(self)
+        other.sounds = self.sounds.by_sound(fixed)
+        return other
 
     def has_word(self, word: str) -> bool:
         """Whether some name of the home has a word."""

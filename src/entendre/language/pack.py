@@ -56,6 +56,8 @@ class WordData:
     one_more_tail: Phrases = ()
     follow_up_small: Phrases = ()
     known: frozenset[str] = frozenset()
+    syllables: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """How the characters of a script with many homophones may sound; none elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class LanguagePack:
 
 
 def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]]) -> LanguagePack:
-    """A pack from the documents `words`, `numbers`, `time`, `names`, `say` and `rules`. Raises: TypeError, KeyError."""
+    """A pack from `words`, `numbers`, `time`, `names`, `say`, `rules` and `sounds`. Raises: TypeError, KeyError."""
     words = {key: _frozen(value) for key, value in documents["words"].items() if key != "language"}
     for key in (
         "greetings",
@@ -124,6 +126,7 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
         "known",
     ):
         words[key] = frozenset(words.get(key, ()))
+    words["syllables"] = _by_character(documents.get("sounds", {}).get("syllables", {}))
     return LanguagePack(
         language=language,
         words=_folded(WordData(**words)),
@@ -133,6 +136,17 @@ def pack_from_documents(language: str, documents: Mapping[str, Mapping[str, Any]
         say=documents["say"],
         rules={name: str(body) for name, body in documents.get("rules", {}).items()},
     )
+
+
+def _by_character(syllables: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Characters and their syllables, of syllables and their characters."""
+    found: dict[str, frozenset[str]] = {}
+    sets: dict[frozenset[str], frozenset[str]] = {}
+    for syllable, characters in syllables.items():
+        for character in characters:
+            sounds = found.get(character, frozenset()) | {syllable}
+            found[character] = sets.setdefault(sounds, sounds)
+    return found
 
 
 _BY_WORD = (

@@ -16,6 +16,8 @@ MIN_SPELLING_LENGTH = 5
 LONG_WORD = 9
 OTHER_SCRIPT_COST = 0.08
 """Of a name's word that a recognizer wrote in its own language's script."""
+SAME_SOUND_COST = 0.06
+"""Of a character for one that sounds the same, where all of them may have been misheard."""
 MAX_CACHED_WORDS = 4096
 MAX_CACHED_OF_NAMES = 512
 """Of one home's names: there may be thousands of homes, and 4096 words take half a megabyte."""
@@ -39,11 +41,29 @@ class SoundIndex:
                 other._by_skeleton.setdefault(skeleton(word), []).append(word)
         return other
 
+    def by_sound(self, fixed: frozenset[str]) -> SoundIndex:
+        """The same index, in which characters also stand for those that sound the same, `fixed` ones for no other."""
+        other = copy(self)
+        other.alike = lru_cache(MAX_CACHED_OF_NAMES)(lambda word: () if word in fixed else self._by_sound(word))
+        return other
+
+    def _by_sound(self, word: str) -> tuple[tuple[str, float], ...]:
+        found = dict(self.alike(word))
+        for syllable in self._data.syllables.get(word, ()):
+            for meant in self._by_syllable.get(syllable, ()):
+                if meant != word:
+                    found[meant] = min(found.get(meant, SAME_SOUND_COST), SAME_SOUND_COST)
+        return tuple(found.items())
+
     def _learn(self, vocabulary: Iterable[str], cached: int = MAX_CACHED_WORDS) -> None:
         self._vocabulary = frozenset(vocabulary)
         self._by_key: dict[str, list[str]] = {}
         self._by_first: dict[str, list[str]] = {}
         self._by_skeleton: dict[str, list[str]] = {}
+        self._by_syllable: dict[str, list[str]] = {}
+        for word in sorted(self._vocabulary) if self._data.syllables else ():
+            for syllable in self._data.syllables.get(word, ()):
+                self._by_syllable.setdefault(syllable, []).append(word)
         for word in sorted(self._vocabulary):
             if len(word) > 2 and not word.isdigit():
                 self._by_key.setdefault(self.key(word), []).append(word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from entendre.language.called import without_call
 from entendre.language.context import FollowUps
 from entendre.language.endings import Endings
 from entendre.language.grammar import OPEN, compile_grammar
+from entendre.language.homophones import respelled
 from entendre.language.meaning import CLEAR_COST, Meaning, meaning_of, narrow
 from entendre.language.names import NameIndex, NameWords
 from entendre.language.pack import LanguagePack
@@ -28,6 +29,8 @@ LEAST_CONFIDENCE = 0.6
 ALTERNATIVE_COST = 0.05
 NUMBERS_UNSURE = 0.65
 """Confidence in a number that may as well be one that sounds like it: below what is acted on without a question."""
+RESPELLED = 0.85
+"""Confidence in what was heard as something else: too little for what lets somebody in without a question."""
 DETACHED_COST = 0.1
 UNSURE_COST = 0.2
 MAX_WORDS = 60
@@ -70,6 +73,11 @@ class Understander:
         """Every intent that a sentence can mean."""
         return frozenset(self._grammar.intent_slots)
 
+    @property
+    def has_homophones(self) -> bool:
+        """Whether words are heard for others that sound the same (`respelled`)."""
+        return bool(self.pack.words.syllables)
+
     def with_home(self, home: HomeSnapshot) -> Understander:
         """The same sentences with another home's names; cheap."""
         other = copy(self)
@@ -94,6 +102,38 @@ class Understander:
         if best.understood and self._numbers_unsure(best.text, (text, *alternatives)):
             best = _at_most(best, NUMBERS_UNSURE)
         return best
+
+    def respelled(self, text: str, world: World) -> Understanding | None:
+        """What words that were heard and make no sense mean, if they were heard for others that sound the same.
+
+        None unless exactly one command comes of it. Takes up to a second.
+        """
+        syllables = self.pack.words.syllables
+        sounds, names = self._sounds.by_sound(frozenset()), self._names.sounds.by_sound(frozenset())
+
+        def alike(word: str) -> list[str]:
+            found = (*sounds.alike(word), *names.alike(word)) if word in syllables else ()
+            return list(dict.fromkeys(meant for meant, _ in found if len(meant) == 1))
+
+        def by_sound(fixed: frozenset[str]) -> Callable[[Tokens], Meaning | None]:
+            other = copy(self)
+            other._sounds, other._names = self._sounds.by_sound(fixed), self._names.by_sound(fixed)
+
+            def meaning(tokens: Tokens) -> Meaning | None:
+                search = other._search(tokens.words, other._values(tokens.words, world, near=True), near=True)
+                return other._best(search, tokens, world, exact=False)
+
+            return meaning
+
+        def exactly(tokens: Tokens) -> Meaning | None:
+            return self.interpret(tokens, world, exact=True)
+
+        words_of = self._tokenizer.tokenize
+        meant = respelled(text, words_of=words_of, alike=alike, by_sound=by_sound, exactly=exactly)
+        understanding = self._understand(meant, world) if meant is not None else None
+        if understanding is None or understanding.confidence < 1 - CLEAR_COST:
+            return None
+        return _at_most(understanding, RESPELLED)
 
     def _numbers_unsure(self, text: str, readings: Sequence[str]) -> bool:
         """Whether another reading says the same with a number that sounds like this one's."""

@@ -16,7 +16,7 @@ from entendre.core.tags import base_tag
 from entendre.language.pack import LanguagePack, pack_from_documents
 from entendre.language.sentences import SentenceFile, sentence_file
 
-PACK_DOCUMENTS = ("words", "numbers", "time", "names", "say", "rules")
+PACK_DOCUMENTS = ("words", "numbers", "time", "names", "say", "rules", "sounds")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -16,6 +16,9 @@ from entendre.ports.households import TurnRecord
 from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.arbiter import Arbiter
 
+Respelling = Callable[[str, World], Understanding | None]
+"""What a sentence means if it is spelled by its sound, with that spelling as `text`; None if that is not sure."""
+
 
 class Planner(Protocol):
     """Understanding and planning; `entendre.skills.planner` provides it."""
@@ -30,6 +33,13 @@ class Planner(Protocol):
 
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """What a sentence means, in a language that is `ready`. Budget: 5 ms."""
+        ...
+
+    def respelling(self, language: str) -> Respelling | None:
+        """What finds a command in words that were heard for others that sound the same; None where none would be.
+
+        It takes up to a second, so it is called in a thread.
+        """
         ...
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:

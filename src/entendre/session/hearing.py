@@ -22,6 +22,9 @@ SURE_HEARD = 0.35
 SURE_UNDERSTOOD = 0.7
 """Below either, a complete sentence still waits a little for more."""
 
+MAX_READINGS = 4
+"""Readings of an utterance that are spelled by their sound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -64,18 +67,41 @@ class Hearing:
         """
         if draft is not None and (draft.empty or draft.understanding.understood):
             return draft
+        looks = await self._last_looks(audio, world, draft)
+        for heard in reversed(looks):
+            meant = await self._by_sound(heard, world)
+            if meant.empty or meant.understanding.understood:
+                return meant
+        return looks[0]
+
+    async def _last_looks(self, audio: Samples, world: World, draft: Heard | None) -> list[Heard]:
+        """What was heard first, and once more if that makes no sense; what is understood comes last."""
         engine = self.assistant.recognizer
         first = draft or await self._hear(engine, audio, world, thorough=False)
         if first.empty or first.understanding.understood or first.thorough:
-            return first
+            return [first]
         if not affords_thorough(self.assistant.busy()):
-            return first
+            return [first]
         try:
             second = await self._hear(engine, audio, world, thorough=True)
         except EntendreError as error:
             log.info("second look failed", extra={"code": error.code})
-            return first
-        return second if second.understanding.understood and not second.empty else first
+            return [first]
+        return [first] if second.empty else [first, second]
+
+    async def _by_sound(self, heard: Heard, world: World) -> Heard:
+        """The same, or the command that it is if words were heard for others that sound the same."""
+        if heard.empty or heard.understanding.understood:
+            return heard
+        transcript = heard.transcript
+        respelling = self.assistant.planner.respelling(transcript.language)
+        if respelling is None:
+            return heard
+        for text in (transcript.text, *transcript.alternatives)[:MAX_READINGS]:
+            meant = await asyncio.to_thread(respelling, text, world)
+            if meant is not None:
+                return replace(heard, transcript=replace(transcript, text=meant.text), understanding=meant)
+        return heard
 
     async def _hear(self, engine: Recognizer, audio: Samples, world: World, *, thorough: bool) -> Heard:
         """What was said in the likeliest language; where that makes no sense, in one that is about as likely."""

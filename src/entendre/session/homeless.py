@@ -40,6 +40,9 @@ class OnlyItsCode:
     async def ready(self, languages: Sequence[str]) -> None:
         """At once."""
 
+    def respelling(self, language: str) -> None:
+        """There is nothing to be asked for."""
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         """Nothing is understood."""
         return Understanding(text, language)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,9 @@ OPEN_SLOTS = frozenset({"name", "text", "item", "query"})
 
 CONFIRM = "confirm"
 CONFIRMED = "confirmed"
+
+
+Respelling = Callable[[str, World], Understanding | None]
 
 
 class Planner:
@@ -121,6 +124,29 @@ class Planner:
             if call is not None and call.confidence > understanding.confidence:
                 return call
         return self._open_answer(understanding, world)
+
+    def respelling(self, language: str) -> Respelling | None:
+        """What finds a command in words that were heard for others that sound the same; None where none would be.
+
+        Only commands count that skills declare in `by_sound`. It takes up to a second and may be called in a thread.
+        """
+        understander = self._understander(known_language(language))
+        if understander is None or not understander.has_homophones:
+            return None
+
+        def respelled(text: str, world: World) -> Understanding | None:
+            if world.mentioned.question in OPEN_SLOTS:
+                return None
+            found = understander.respelled(text, world)
+            counts = found is not None and all(self._by_sound(command) for command in found.commands)
+            return replace(found, language=known_language(language)) if found is not None and counts else None
+
+        return respelled
+
+    def _by_sound(self, command: Command) -> bool:
+        """Whether a command may be taken from words that only sound like it: nothing that deletes, no small talk."""
+        plugin = self._by_intent.get(command.intent)
+        return plugin is not None and command.intent in getattr(plugin.skill, "by_sound", ())
 
     async def plan(self, understanding: Understanding, world: World) -> Plan:
         """One plan for all commands of a sentence, in the order spoken."""

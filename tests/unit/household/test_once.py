@@ -63,6 +63,9 @@ class OnePlan:
     async def ready(self, languages: Sequence[str]) -> None:
         """Every language is."""
 
+    def respelling(self, language: str) -> None:
+        return None
+
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         return Understanding(text, language, (Command("Any"),), Completeness.COMPLETE, 1.0)
 

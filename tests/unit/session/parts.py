@@ -19,7 +19,7 @@ from entendre.ports import Transcript, WakeDetection
 from entendre.session.announcing import Announcement, Audience, Speaker
 from entendre.session.api import DeviceProfile, ListenMode, ReplyAudio, ReplyStarted, SessionEvent, TurnEnded
 from entendre.session.arbiter import Arbiter
-from entendre.session.assistant import Assistant, Limits, MissedRing
+from entendre.session.assistant import Assistant, Limits, MissedRing, Respelling
 from entendre.session.conversation import LiveConversation
 from entendre.session.hub import Hub
 from entendre.system import new_id
@@ -150,6 +150,9 @@ class ScriptedPlanner:
 
     async def ready(self, languages: Sequence[str]) -> None:
         """Every language is."""
+
+    def respelling(self, language: str) -> Respelling | None:
+        return None
 
     def understand(self, text: str, language: str, world: World, alternatives: Sequence[str] = ()) -> Understanding:
         if text not in self.plans:

@@ -35,6 +35,7 @@ class AlarmsSkill:
 
     name = "alarms"
     intents = frozenset({"AlarmSet", "AlarmSnooze", "AlarmNext", "AlarmList", *_CHANGES})
+    by_sound = frozenset({"AlarmNext", "AlarmList"})
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one alarm command."""

@@ -22,6 +22,7 @@ class ClockSkill:
         {"TimeNow", "TimeDifference", "TimeUntil", "DateNow", "DayOfWeek", "DaysUntil", "WeeksUntil", "WeekNumber"}
         | {"MonthNow", "YearNow"}
     )
+    by_sound = intents
 
     async def plan(self, request: Request) -> Plan:
         """An answer; the clock changes nothing."""

@@ -39,6 +39,7 @@ class HomeSkill:
     name = "home"
     intents = frozenset(PLANNERS)
     puts_off = frozenset({"HomeLater"})
+    by_sound = intents - {"HomeLock", "HomeUnlock", "HomeLater"}
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one home command."""

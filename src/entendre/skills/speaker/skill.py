@@ -42,6 +42,7 @@ class SpeakerSkill:
             *COMMANDS,
         }
     )
+    by_sound = frozenset({"VolumeSet", "VolumeUp", "VolumeDown", "VolumeAsk", "Mute", "Unmute"})
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one speaker command."""

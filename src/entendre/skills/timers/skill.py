@@ -28,6 +28,7 @@ class TimersSkill:
 
     name = "timers"
     intents = frozenset({"TimerStart", "TimerAdd", "TimerRemove", "TimerStatus", *_CHANGES})
+    by_sound = frozenset({"TimerStatus", "TimerPause", "TimerResume"})
 
     async def plan(self, request: Request) -> Plan:
         """A plan for one timer command."""

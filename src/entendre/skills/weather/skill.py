@@ -51,6 +51,7 @@ class WeatherSkill:
 
     name = "weather"
     intents = frozenset({"WeatherGet", "WeatherRain", "WeatherTemperature"})
+    by_sound = intents
 
     def __init__(self, provider: WeatherProvider | None) -> None:
         self._provider = provider
