@@ -30,14 +30,19 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
-def read_yaml(source: Traversable | Path) -> dict[str, Any]:
-    """A YAML document that is a mapping. Raises: InvalidInputError."""
+def read_yaml(source: Traversable | Path, place: str = "") -> dict[str, Any]:
+    """A YAML document that is a mapping; `place` is what its problems call it. Raises: InvalidInputError."""
+    name = place or source.name
     try:
         document = yaml.load(source.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as problem:
-        raise InvalidInputError(f"{source.name} is not valid YAML.", detail=f"{source.name}: {problem}") from problem
+        mark = getattr(problem, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark is not None else name
+        raise InvalidInputError(f"{where} is not valid YAML.", detail=f"{name}: {problem}") from problem
+    except UnicodeDecodeError as problem:
+        raise InvalidInputError(f"{name} is not UTF-8 text.", detail=f"{name}: {problem}") from problem
     if not isinstance(document, dict):
-        raise InvalidInputError(f"{source.name} must be a mapping.")
+        raise InvalidInputError(f"{name} must be a mapping.")
     return {str(key): value for key, value in document.items()}
 
 

@@ -109,8 +109,8 @@ def market_folders() -> Iterator[Traversable]:
 
 def read_market(folder: Traversable | Path) -> Market:
     """A market from its folder. Raises: InvalidInputError that names the file and the key."""
-    document = read_yaml(folder / FILE)
     place = f"markets/{folder.name}/{FILE}"
+    document = read_yaml(folder / FILE, place)
     try:
         market = msgspec.convert(document, Market, strict=True)
     except msgspec.ValidationError as problem:

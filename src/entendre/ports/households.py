@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from entendre.core.consent import Entry, Subject
+from entendre.core.consent import Entry, Purpose, Subject
 from entendre.core.roles import Place
 
 ErasedKind = Literal["household", "account", "device"]
@@ -418,7 +418,11 @@ class Consents(Protocol):
         ...
 
     async def holds(self, subject: Subject, purpose: str) -> bool:
-        """Whether it is agreed now."""
+        """Whether it is agreed now, and may be where the subject is now."""
+        ...
+
+    async def never(self, subject: Subject) -> frozenset[Purpose]:
+        """What is not done where a subject is now, whatever was agreed to elsewhere or before."""
         ...
 
 

@@ -380,6 +380,22 @@ async def test_the_ledger_keeps_every_line_and_the_newest_holds(people: People) 
     assert not await people.consents.holds(Subject(household=moscow.id), "history")
 
 
+async def test_a_yes_does_not_hold_where_nobody_may_agree(people: People) -> None:
+    home = await people.home("ann", country="SG")
+    child = await people.members.add_child(home.id, "Leo", by="ann")
+    theirs, hers = Subject(home.id, None, child.id), Subject(account="ann")
+    purpose = "speaker_identification"
+    line = ConsentLine(purpose, "2026-11", "en", True, "person:ann", "app")
+    await people.consents.for_child(home.id, child.id, line, account="ann")
+    await people.consents.for_self("ann", line)
+    assert [await people.consents.holds(each, purpose) for each in (theirs, hers)] == [True, True]
+    await people.households.change(home.id, {"country": "RU"}, expected=None, by="ann")
+    assert [await people.consents.holds(each, purpose) for each in (theirs, hers)] == [False, False]
+    assert await people.consents.never(Subject(household=home.id)) == {purpose}
+    await people.households.change(home.id, {"country": "SG"}, expected=None, by="ann")
+    assert await people.consents.holds(hers, purpose)
+
+
 async def test_two_households_know_nothing_of_each_other(people: People) -> None:
     ours, theirs = await people.home("ann"), await people.home("bob")
     room = await people.rooms.create(theirs.id, "Their room", {}, by="bob")

@@ -70,3 +70,21 @@ def test_what_is_wrong_is_named_by_file_and_key(tmp_path, old, new, named):
         read_market(_changed(tmp_path, old, new))
     assert "markets/th/market.yaml" in caught.value.public_message
     assert named in caught.value.public_message
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"code: BR\nlanguages: {", "markets/br/market.yaml, line 3 is not valid YAML."),
+        (b"\tcode: BR", "markets/br/market.yaml, line 1 is not valid YAML."),
+        (b"name: Bra\xffsil", "markets/br/market.yaml is not UTF-8 text."),
+        (b"", "markets/br/market.yaml must be a mapping."),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_which_and_where(tmp_path: Path, written: bytes, said: str) -> None:
+    folder = tmp_path / "br"
+    folder.mkdir()
+    (folder / "market.yaml").write_bytes(written)
+    with pytest.raises(InvalidInputError) as caught:
+        read_market(folder)
+    assert caught.value.public_message == said

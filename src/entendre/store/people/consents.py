@@ -71,7 +71,17 @@ class ConsentStore(OfPeople):
     async def holds(self, subject: Subject, purpose: str) -> bool:
         """Whether it is agreed now."""
         wanted = consent.purpose_of(purpose)
-        return await self._database.read(lambda connection: agreed(connection, self._region, subject, wanted))
+
+        def work(connection: Connection) -> bool:
+            return wanted not in _never(connection, self._region, subject) and agreed(
+                connection, self._region, subject, wanted
+            )
+
+        return await self._database.read(work)
+
+    async def never(self, subject: Subject) -> frozenset[Purpose]:
+        """What is not done where a subject is now, whatever was agreed to elsewhere or before."""
+        return await self._database.read(lambda connection: _never(connection, self._region, subject))
 
 
 def entries(connection: Connection, region: str, subject: Subject) -> tuple[Entry, ...]:
@@ -99,7 +109,7 @@ def _of(subject: Subject) -> tuple[str, tuple[str, ...]]:
 
 def require_consent(connection: Connection, region: str, subject: Subject, purpose: Purpose) -> None:
     """For whatever is done only with consent. Raises: ForbiddenError."""
-    if not agreed(connection, region, subject, purpose):
+    if purpose in _never(connection, region, subject) or not agreed(connection, region, subject, purpose):
         raise ForbiddenError(f"Nobody agreed to {purpose}.")
 
 
@@ -157,14 +167,23 @@ def _policy(at: At) -> Policy:
     return policy_of(found[0] if found is not None else None)
 
 
+def _never(connection: Connection, region: str, subject: Subject) -> frozenset[Purpose]:
+    """What is not done where a subject is: in a household's country, or where a person or a household of theirs is."""
+    values: tuple[str, ...] = region, subject.household or ""
+    if subject.account is None:
+        sql = "SELECT country FROM households WHERE region = ? AND id = ?"
+    else:
+        sql = (
+            "SELECT h.country FROM members m JOIN households h ON h.region = m.region AND h.id = m.household"
+            " WHERE m.region = ? AND m.account = ? UNION SELECT country FROM accounts WHERE region = ? AND id = ?"
+        )
+        values = (region, subject.account, region, subject.account)
+    countries = [row[0] for row in connection.execute(sql, values)]
+    return frozenset().union(*(policy_of(each).never for each in countries if each))
+
+
 def _places_of(at: At, account: str) -> tuple[list[Place], frozenset[Purpose]]:
     """What a person is in every household, and what is not done where they or their households are."""
-    sql = (
-        "SELECT m.role, h.country FROM members m JOIN households h ON h.region = m.region AND h.id = m.household"
-        " WHERE m.region = ? AND m.account = ?"
-    )
+    sql = "SELECT role FROM members WHERE region = ? AND account = ?"
     found = at.connection.execute(sql, (at.region, account)).fetchall()
-    own = at.connection.execute("SELECT country FROM accounts WHERE region = ? AND id = ?", (at.region, account))
-    countries = [row[1] for row in found] + [row[0] for row in own]
-    never: frozenset[Purpose] = frozenset().union(*(policy_of(each).never for each in countries if each))
-    return [row[0] for row in found], never
+    return [row[0] for row in found], _never(at.connection, at.region, Subject(account=account))

@@ -52,9 +52,10 @@ class Ledger(Struct):
 
 
 async def _shown(call: Call, subject: Subject, country: str | None) -> Reply:
-    entries = await needed(call.services.consents).ledger(subject)
+    consents = needed(call.services.consents)
+    entries, never = await consents.ledger(subject), await consents.never(subject)
     holds = current(entries)
-    now = {purpose.value: purpose in holds and holds[purpose].given for purpose in Purpose}
+    now = {each.value: each in holds and holds[each].given and each not in never for each in Purpose}
     return Reply(Ledger(now, tuple(_entry(each) for each in entries), policy_of(country).consent_age))
 
 
