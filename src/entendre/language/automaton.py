@@ -6,7 +6,7 @@ The names of a home are not in it, so it is built once; many sentences share its
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from entendre.language.graph import Graph, nodes_of
@@ -29,15 +29,11 @@ class State:
     __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "kinds", "slots")
 
     def __init__(self, automaton: Automaton, nodes: Sequence[int]) -> None:
-        reached: dict[Symbol, list[int]] = {}
-        accepts: set[int] = set()
-        for node in nodes:
-            for symbol, target in automaton.arcs_of(node):
-                reached.setdefault(symbol, []).append(target)
-            accepts.update(automaton.accepts_of(node))
+        reached = automaton.reached_from(nodes)
+        accepts = {accept for node in nodes for accept in automaton.accepts_of(node)}
         self._automaton = automaton
         self._moves: dict[Symbol, State | bytes] = {
-            symbol: array("I", sorted(set(targets))).tobytes() for symbol, targets in reached.items()
+            symbol: array("I", sorted(targets)).tobytes() for symbol, targets in reached.items()
         }
         self._filled: tuple[tuple[str, list[tuple[Slot, State]]], ...] | None = None
         self._supplied: tuple[tuple[State, float], ...] | None = None
@@ -111,10 +107,9 @@ class Automaton:
             found = self._states[key] = State(self, nodes_of(key))
         return found
 
-    def arcs_of(self, node: int) -> Iterator[tuple[Symbol, int]]:
-        """Where each word or slot leads from a node; a symbol comes several times if it leads to several nodes."""
-        for number, target in self.graph.arcs_of(node):
-            yield self.symbols[number], target
+    def reached_from(self, nodes: Iterable[int]) -> dict[Symbol, set[int]]:
+        """Where each word or slot leads from nodes."""
+        return {self.symbols[number]: targets for number, targets in self.graph.reached_from(nodes).items()}
 
     def accepts_of(self, node: int) -> Sequence[int]:
         """The templates that end at a node."""

@@ -27,7 +27,7 @@ class AutomatonBuilder:
     def __init__(self, words_of: Callable[[str], tuple[str, ...]], *, glued: bool = True) -> None:
         self._glued = glued
         self._words_of = words_of
-        self._split: dict[str, tuple[str, ...]] = {}
+        self._split: dict[str, tuple[int, ...]] = {}
         self._graph = GraphBuilder()
         self._numbers: dict[Symbol, int] = {}
         self._accepts: dict[int, list[int]] = {}
@@ -127,30 +127,32 @@ class AutomatonBuilder:
 
     def _whole(self, frontier: Frontier, rest: str) -> Frontier:
         """After the words under way with the rest of them. A node is numbered above all that lead to it."""
+        graph = self._graph
         ready: dict[tuple[int, str], None] = {}
         arcs: list[tuple[int, int]] = []
         for node, partial in frontier:
-            word = partial + rest
-            words = self._words(word) if word else ()
+            text = partial + rest
+            words = self._words(text) if text else ()
             if not words:
                 ready[node, ""] = None
                 continue
-            for first in words[:-1]:
-                following = self._graph.new_node()
-                self._graph.connect(node, self._number(first), following)
+            for word in words[:-1]:
+                following = graph.new_node()
+                graph.connect(node, word, following)
                 node = following
-            arcs.append((node, self._number(words[-1])))
+            arcs.append((node, words[-1]))
         if arcs:
-            target = self._graph.new_node()
-            for node, symbol in arcs:
-                self._graph.connect(node, symbol, target)
+            target = graph.new_node()
+            for node, word in arcs:
+                graph.connect(node, word, target)
             ready[target, ""] = None
         return tuple(ready)
 
-    def _words(self, text: str) -> tuple[str, ...]:
+    def _words(self, text: str) -> tuple[int, ...]:
+        """The numbers of the words of a text."""
         found = self._split.get(text)
         if found is None:
-            found = self._split[text] = self._words_of(text)
+            found = self._split[text] = tuple(map(self._number, self._words_of(text)))
         return found
 
     def _number(self, symbol: Symbol) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def nodes_of(key: bytes) -> array[int]:
@@ -27,11 +27,19 @@ class Graph:
     def __len__(self) -> int:
         return len(self._bounds) - 1
 
-    def arcs_of(self, node: int) -> Iterator[tuple[int, int]]:
-        """The symbol and the target of each arc of a node."""
-        packed = self._packed
-        for place in range(self._bounds[node], self._bounds[node + 1], 2):
-            yield packed[place], packed[place + 1]
+    def reached_from(self, nodes: Iterable[int]) -> dict[int, set[int]]:
+        """The targets of all arcs of nodes, by symbol."""
+        bounds, packed = self._bounds, self._packed
+        found: dict[int, set[int]] = {}
+        for node in nodes:
+            start, end = bounds[node], bounds[node + 1]
+            for symbol, target in zip(packed[start:end:2], packed[start + 1 : end : 2], strict=True):
+                targets = found.get(symbol)
+                if targets is None:
+                    found[symbol] = {target}
+                else:
+                    targets.add(target)
+        return found
 
 
 _TARGET_BITS = 32
