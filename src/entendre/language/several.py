@@ -15,6 +15,8 @@ from entendre.language.tokens import Tokenizer, Tokens
 
 ALONE_COST = 0.2
 MAX_SPLITS = 6
+MAX_POINTS = 16
+"""Where a sentence might be split; one with more is no row of commands."""
 MAX_CARRIED_END = 3
 MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
 MIN_CLOSED_WORDS = 2
@@ -148,7 +150,7 @@ class Splitter:
                 found.append((start, match[0]))
             elif self._is_pause(tokens, start):
                 found.append((start, start))
-        return found
+        return found if len(found) <= MAX_POINTS else []
 
     def _is_pause(self, tokens: Tokens, start: int) -> bool:
         between = tokens.text[tokens.tokens[start - 1].end : tokens.tokens[start].start]

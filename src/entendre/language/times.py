@@ -65,7 +65,9 @@ class ClockGrammar:
         if lead is not None:
             begin = self.connector(words, lead[0])
             for at in dict.fromkeys((lead[0], begin)):
-                found += [(end, _in_part(clock, lead[1])) for end, clock in self._plain(words, at)]
+                found += [
+                    (end, _in_part(clock, lead[1])) for end, clock in self._plain(words, at) if _fits(clock, lead[1])
+                ]
         return sorted(found, key=lambda reading: -reading[0])
 
     def _timed(self, words: Sequence[str], start: int) -> list[tuple[int, ClockTime]]:
@@ -78,7 +80,7 @@ class ClockGrammar:
                 found.append((half[0], in_half(clock, half[1])))
                 continue
             part = self.part(words, end)
-            if part is not None:
+            if part is not None and _fits(clock, part[1]):
                 found.append((part[0], _in_part(clock, part[1])))
         return found
 
@@ -156,6 +158,11 @@ def _written_clock(words: Sequence[str], start: int) -> list[tuple[int, int]]:
         if hour < 24 and minute < 60:
             return [(start + 1, hour * 60 + minute)]
     return []
+
+
+def _fits(clock: ClockTime, part: Mapping[str, Any]) -> bool:
+    """Whether a clock time may be in a part of the day: five in the evening is none of the morning's."""
+    return clock.ambiguous or in_half(replace(clock, ambiguous=True), str(part["half"])).minutes == clock.minutes
 
 
 def _in_part(clock: ClockTime, part: Mapping[str, Any]) -> ClockTime:

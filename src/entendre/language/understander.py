@@ -34,6 +34,8 @@ RESPELLED = 0.85
 DETACHED_COST = 0.1
 UNSURE_COST = 0.2
 MAX_WORDS = 60
+MAX_CHARACTERS = 1500
+"""No sentence of so many words has more; what has is not even cut into words."""
 _UNFINISHED = (Completeness.INCOMPLETE, Completeness.UNKNOWN, Completeness.EXTENDABLE)
 TARGET_KINDS = frozenset({"appliance", "kind", "room"})
 FREE_SLOTS = frozenset({"text", "query"})
@@ -143,8 +145,10 @@ class Understander:
         return any(confusable(words, self._tokenizer.words(reading)) for reading in others)
 
     def _understand(self, text: str, world: World) -> Understanding:
-        tokens = self._tokenizer.tokenize(text)
         language = self.pack.language
+        if len(text) > MAX_CHARACTERS:
+            return Understanding(text, language)
+        tokens = self._tokenizer.tokenize(text)
         if not tokens.words or len(tokens.words) > self._max_words:
             return Understanding(text, language)
         answer = self._follow_ups.answer(tokens, world, self._values)

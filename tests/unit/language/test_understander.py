@@ -285,6 +285,16 @@ def test_any_text_is_read(text):
     assert UNDERSTANDER.understand(text, world()).text == text
 
 
+def test_what_is_longer_than_any_sentence_is_not_read():
+    found = UNDERSTANDER.understand("turn on the desk lamp" + " " * 2000, world())
+    assert not found.understood
+    assert found.completeness is Completeness.UNKNOWN
+
+
+def test_a_salad_of_joining_words_is_no_row_of_commands():
+    assert not UNDERSTANDER.understand("and " * 40 + "turn on the desk lamp", world()).understood
+
+
 def test_another_home_has_other_names_and_the_first_keeps_its_own():
     home = HomeSnapshot(appliances=(Appliance("disco", "light", {"en": ("Disco ball",)}),))
     other = UNDERSTANDER.with_home(home)
