@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from entendre.core.actions import Trait, TraitValue
+from entendre.core.scripts import script_of, written_in
 
 HOME = "home"
 """The id of the household, and of the brand, that a server has without having been given others."""
@@ -90,11 +91,13 @@ class HomeSnapshot:
 
 
 def name_in(names: Names, language: str) -> str:
-    """The name to say in a language: the exact tag, then its base language, then any."""
-    for tag in (language, language.split("-")[0], "", *names):
+    """The name to say in a language: of its tag or base tag, else any; one in its script before others."""
+    for tag in (language, language.split("-")[0]):
         if names.get(tag):
             return names[tag][0]
-    return ""
+    others = all_names({tag: names[tag] for tag in ("", *names) if tag in names})
+    script = written_in(language)
+    return next((name for name in others if script_of(name) == script), next(iter(others), ""))
 
 
 def plain_name(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from entendre.core.clock import Clock
 from entendre.core.plan import World
+from entendre.core.scripts import by_script
 from entendre.core.understanding import Understanding
-from entendre.language.scripts import by_script
 
 if TYPE_CHECKING:
     from entendre.session.assistant import Planner

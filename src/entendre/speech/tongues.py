@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from entendre.core.scripts import by_script
 from entendre.core.tags import base_tag, tags_of
-from entendre.language.scripts import by_script
 
 FAVOUR = 2.0
 """So much likelier than the expected language another must be. From 1 to 3, 504 of 510 choices between English and one

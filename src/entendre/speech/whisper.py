@@ -19,8 +19,8 @@ import numpy as np
 
 from entendre.core.audio import HOUSE_RATE_HZ, Samples
 from entendre.core.errors import ModelError, RecognitionError
+from entendre.core.scripts import written_in
 from entendre.core.tags import base_tag, tags_of
-from entendre.language.scripts import written_in
 from entendre.ports import Cancelled, InferenceCancelled, Transcript
 from entendre.speech.chinese import simplified, writes_simplified
 from entendre.speech.invented import is_seldom_said, without_inventions, words_of

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from entendre.language.scripts import by_script, script_of
+from entendre.core.scripts import by_script, script_of
 
 
 @pytest.mark.parametrize(
