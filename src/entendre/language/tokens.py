@@ -13,6 +13,10 @@ LETTER = r"[^\W\d_]"
 """What a token pattern calls a letter."""
 MARKS = "\u0300-\u036f\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c\u200d"
 """Vowel signs and accents, which `re` does not count as letters and which no word ends before."""
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff\ud800-\udfff]"
+)
+"""What text is pasted with and nobody says: controls, soft hyphens, joiners, marks of direction, half characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,10 @@ class Tokens:
 
 
 def _plain(text: str) -> str:
-    """Composed characters, and the decimal digits of any script as ours."""
-    if text.isascii():
+    """Composed characters that are seen, and the decimal digits of any script as ours."""
+    if text.isascii() and text.isprintable():
         return text
-    composed = unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", _UNSEEN.sub("", text))
     return "".join(str(unicodedata.digit(each)) if each.isdecimal() else each for each in composed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from entendre.language.pack import WordData
 from entendre.language.tokens import Tokenizer
 
@@ -23,3 +25,20 @@ def test_endings_of_known_words_are_taken_off_and_say_what_they_say() -> None:
     words = Tokenizer(data).words
     assert words("roomnda lampi") == ("room", "in", "light")
     assert words("panda taxi") == ("panda", "taxi")
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "вклю\u00adчи чайник",
+        "вклю\u200dчи чай\u200bник",
+        "\ufeff\u202eвключи чайник\u202c",
+        "включи ча\ud83dйник",
+        "вкл\x07ючи чайник\x00",
+        "включи чайник \U0001f468\u200d\U0001f469\u200d\U0001f467\ufe0f",
+    ],
+)
+def test_what_nobody_sees_is_not_read(pasted: str) -> None:
+    tokens = Tokenizer(WordData(token_pattern=r"[^\W\d_]+")).tokenize(pasted)
+    assert tokens.words == ("включи", "чайник")
+    assert tokens.between(0, 2) == "включи чайник"
