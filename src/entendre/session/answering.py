@@ -230,6 +230,8 @@ class Answering:
         language = heard.transcript.language or self.profile.language
         if heard.understanding.understood:
             self._tongue.spoken(language)
+        if not self.profile.auto_respond:
+            await self._patience.stop()  # whoever asks for the answer once this is told finds the turn over
         await self.emit(api.TurnCommitted(turn.id, "" if heard.empty else heard.transcript.text, language))
         if heard.empty:
             await self._silence()
