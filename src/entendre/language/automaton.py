@@ -24,60 +24,77 @@ Symbol = str | Slot
 
 
 class State:
-    """A set of nodes of the automaton; its moves are found when first asked for."""
+    """A set of nodes of the automaton; where it leads is found when first asked for, which most states never are."""
 
-    __slots__ = ("_automaton", "_filled", "_moves", "_supplied", "accepts", "kinds", "slots")
+    __slots__ = ("_automaton", "_filled", "_kinds", "_moves", "_nodes", "_supplied", "accepts")
 
-    def __init__(self, automaton: Automaton, nodes: Sequence[int]) -> None:
-        reached = automaton.reached_from(nodes)
-        accepts = {accept for node in nodes for accept in automaton.accepts_of(node)}
+    def __init__(self, automaton: Automaton, nodes: bytes) -> None:
         self._automaton = automaton
-        self._moves: dict[Symbol, State | bytes] = {
-            symbol: array("I", sorted(targets)).tobytes() for symbol, targets in reached.items()
-        }
+        self._nodes = nodes
+        self._moves: dict[Symbol, State | bytes] | None = None
         self._filled: tuple[tuple[str, list[tuple[Slot, State]]], ...] | None = None
+        self._kinds: frozenset[str] | None = None
         self._supplied: tuple[tuple[State, float], ...] | None = None
+        accepts = {accept for node in nodes_of(nodes) for accept in automaton.accepts_of(node)}
         self.accepts = tuple(sorted(accepts))
-        self.slots = tuple(symbol for symbol in reached if isinstance(symbol, Slot))
-        self.kinds = frozenset(slot.kind for slot in self.slots)
+
+    def _reached(self) -> dict[Symbol, State | bytes]:
+        reached = self._automaton.reached_from(nodes_of(self._nodes))
+        self._moves = {symbol: array("I", sorted(targets)).tobytes() for symbol, targets in reached.items()}
+        return self._moves
 
     @property
     def words(self) -> frozenset[str]:
         """The words that may come next."""
-        return frozenset(symbol for symbol in self._moves if isinstance(symbol, str))
+        return frozenset(symbol for symbol in self._moves or self._reached() if isinstance(symbol, str))
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots that may come next."""
+        return tuple(slot for _, targets in self.filled() for slot, _ in targets)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of slots that may come next."""
+        if self._kinds is None:
+            self._kinds = frozenset(kind for kind, _ in self.filled())
+        return self._kinds
 
     @property
     def goes_on(self) -> bool:
         """Whether anything may come next."""
-        return bool(self._moves)
+        return bool(self._moves or self._reached())
 
     def move(self, symbol: Symbol) -> State | None:
         """The state after a word or a slot; None if no template goes on so."""
-        target = self._moves.get(symbol)
+        moves = self._moves
+        if moves is None:
+            moves = self._reached()
+        target = moves.get(symbol)
         if target is None or isinstance(target, State):
             return target
-        found = self._moves[symbol] = self._automaton.state(nodes_of(target))
+        found = moves[symbol] = self._automaton.state(nodes_of(target))
         return found
 
     def has_word(self, word: str) -> bool:
         """Whether a word may come next."""
-        return word in self._moves
+        return word in (self._reached() if self._moves is None else self._moves)
 
     def filled(self) -> tuple[tuple[str, list[tuple[Slot, State]]], ...]:
         """The kinds of slots that may come next, each with these slots and the states after them."""
         if self._filled is None:
             found: dict[str, list[tuple[Slot, State]]] = {}
-            for slot in self.slots:
-                target = self.move(slot)
-                if target is not None:
-                    found.setdefault(slot.kind, []).append((slot, target))
+            for symbol in self._reached() if self._moves is None else tuple(self._moves):
+                if isinstance(symbol, Slot) and (target := self.move(symbol)) is not None:
+                    found.setdefault(symbol.kind, []).append((symbol, target))
             self._filled = tuple(found.items())
         return self._filled
 
     def supplied(self, costs: Mapping[str, float]) -> tuple[tuple[State, float], ...]:
         """The states after each word of `costs` that may come next, and its cost. `costs` must never change."""
         if self._supplied is None:
-            found = ((self.move(word), cost) for word, cost in costs.items() if word in self._moves)
+            moves = self._reached() if self._moves is None else self._moves
+            found = ((self.move(word), cost) for word, cost in costs.items() if word in moves)
             self._supplied = tuple((target, cost) for target, cost in found if target is not None)
         return self._supplied
 
@@ -104,7 +121,7 @@ class Automaton:
         key = array("I", sorted(nodes)).tobytes()
         found = self._states.get(key)
         if found is None:
-            found = self._states[key] = State(self, nodes_of(key))
+            found = self._states[key] = State(self, key)
         return found
 
     def reached_from(self, nodes: Iterable[int]) -> dict[Symbol, set[int]]:

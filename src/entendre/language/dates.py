@@ -82,11 +82,9 @@ class DateGrammar:
             following = state.move(words[position])
             if following is not None:
                 stack.append((position + 1, following, values))
-            for slot in state.slots:
-                for end, value in self._value(slot.kind, words, position):
-                    target = state.move(slot)
-                    if target is not None:
-                        stack.append((end, target, {**values, slot.name: value}))
+            for kind, targets in state.filled():
+                for end, value in self._value(kind, words, position):
+                    stack.extend((end, target, {**values, slot.name: value}) for slot, target in targets)
         return sorted(found.items(), key=lambda reading: -reading[0])
 
     def _value(self, kind: str, words: Sequence[str], start: int) -> Sequence[tuple[int, Any]]:
@@ -203,11 +201,9 @@ class DateGrammar:
             following = state.move(words[position])
             if following is not None:
                 stack.append((position + 1, following))
-            for slot in state.slots:
-                for end, _ in self._value(slot.kind, words, position):
-                    target = state.move(slot)
-                    if target is not None:
-                        stack.append((end, target))
+            for kind, targets in state.filled():
+                for end, _ in self._value(kind, words, position):
+                    stack.extend((end, target) for _, target in targets)
         return False
 
 

@@ -65,7 +65,7 @@ def _of_whole(words: Sequence[str], last: Meaning, search: Search, values: Value
         return Completeness.EXTENDABLE
     start = len(words) - last.word_count + step.start
     if step.slot.kind in NAMED:
-        wanted = {slot.kind for state in search.beams[start] for slot in state.slots if slot.kind in NAMED}
+        wanted = {kind for state in search.beams[start] for kind in state.kinds if kind in NAMED}
         if any(values.may_go_on(kind, start) for kind in wanted):
             return Completeness.EXTENDABLE
     return Completeness.COMPLETE
@@ -84,11 +84,10 @@ def _alive(search: Search, values: Values, open_words: int) -> bool:
     asked: set[tuple[str, int]] = set()
     for position, beam in enumerate(search.beams[:-1]):
         for state in beam:
-            for slot in state.slots:
-                key = (slot.kind, position)
-                if slot.kind != OPEN and key not in asked:
-                    asked.add(key)
-                    if values.may_go_on(slot.kind, position):
+            for kind in state.kinds:
+                if kind != OPEN and (kind, position) not in asked:
+                    asked.add((kind, position))
+                    if values.may_go_on(kind, position):
                         return True
     return False
 

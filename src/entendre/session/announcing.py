@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -108,6 +107,6 @@ async def announce(
 
 
 def _speakers(result: str) -> tuple[Speaker, ...]:
-    """The speakers that `announce` noted."""
-    noted: Iterable[tuple[str, str | None]] = json.loads(result)
-    return tuple(Speaker(device, room) for device, room in noted)
+    """The speakers that `announce` noted; none where the turn's action was another one."""
+    noted = json.loads(result)
+    return tuple(Speaker(device, room) for device, room in noted) if isinstance(noted, list) else ()
