@@ -57,6 +57,7 @@ class NameWords:
         self.aliases = _aliases(pack, tokenizer)
         self.longest = MAX_NAME_WORDS * pack.words.tokens_a_word
         self.cut_freely = pack.words.tokens_a_word == 1
+        self.turned = bool(pack.names.get("turned"))
 
 
 class NameIndex:
@@ -137,7 +138,7 @@ class NameIndex:
             return
         parts = [words[start:] for start in range(1, len(words))]
         parts += [words[:end] for end in range(2, len(words))]
-        parts += [(words[-1], *words[:-1])] if len(words) > 2 else []
+        parts += [(words[-1], *words[:-1])] if len(words) > 2 or self._words.turned and len(words) == 2 else []
         leads = self._words.room_leads
         for part in parts:
             says_more = any(self._form(word) not in self._words.generic for word in part)

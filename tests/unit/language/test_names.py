@@ -148,3 +148,13 @@ def test_a_name_of_another_language_counts_beside_those_of_the_own():
     home = HomeSnapshot(rooms=(Room("it", {"en": ("Kitchen",), "es": ("cocina",)}),))
     index = NameIndex(home, NameWords(PACK, TOKENIZER))
     assert [hit.ids for hit in index.at(TOKENIZER.words("cocina"), 0)] == [("it",)]
+
+
+@pytest.mark.parametrize(("language", "found"), [("ru", [("front",)]), ("en", [])])
+def test_a_name_of_two_words_may_be_turned_where_the_language_turns_them(language, found):
+    pack = load_pack(language)
+    tokenizer = Tokenizer(pack.words)
+    home = HomeSnapshot(appliances=(Appliance("front", "lock", {language: ("входная дверь",)}),))
+    words = tokenizer.words("дверь входную" if language == "ru" else "дверь входная")
+    hits = NameIndex(home, NameWords(pack, tokenizer)).at(words, 0)
+    assert [hit.ids for hit in hits if hit.end == len(words)] == found
