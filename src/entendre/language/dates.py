@@ -108,7 +108,8 @@ class DateGrammar:
 
     def _date(self, pattern: Mapping[str, Any], values: Mapping[str, Any], today: date) -> date | None:
         if "weekday" in pattern:
-            return _weekday(DAYS.index(values["weekday"]), str(pattern["weekday"]), today)
+            found = _weekday(DAYS.index(values["weekday"]), str(pattern["weekday"]), today)
+            return found + timedelta(days=7 * int(pattern.get("weeks", 0)))
         if "weekday_of" in pattern:
             ahead = (DAYS.index(pattern["weekday_of"]) - today.weekday()) % 7
             return today + timedelta(days=ahead + 7 * int(pattern.get("weeks", 0)))

@@ -96,8 +96,8 @@ def _convert(request: Request) -> Plan:
     source, target = text(request, "from") or "", text(request, "to") or ""
     given = number(request, "number")
     value = exact(1 if given is None else given)
-    extra, extra_unit = number(request, "extra"), text(request, "extra_unit")
-    if extra is not None and extra_unit is not None:
+    extra, extra_unit = number(request, "extra"), text(request, "extra_unit") or source
+    if extra is not None:
         added = convert(exact(extra), extra_unit, source)
         value += added[0] if added else 0
     converted = convert(value, source, target)

@@ -45,6 +45,9 @@ def _create(request: Request) -> Plan:
         return Plan(request.say("reminder_ask_text"), expects_reply=True, question="text")
     at = _time(request)
     if at is None:
+        on_day = calendar_date(request)
+        if on_day is not None and on_day < wall_now(request).date():
+            return Plan(request.say("reminder_past"), refusal=True)
         question = "time" if calendar_date(request) or weekdays(request) or text(request, "every") else "datetime"
         return Plan(request.say(f"reminder_ask_{question}"), expects_reply=True, question=question)
     days = weekdays(request)
