@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from entendre.core.consent import Purpose
 from entendre.core.errors import InvalidInputError
@@ -145,7 +146,13 @@ def market_of(country: str | None) -> Market | None:
 def policy_of(country: str | None) -> Policy:
     """The policy of a country; the strictest of each for one that nobody wrote down."""
     market = market_of(country)
-    return market.policy if market is not None else STRICTEST
+    return market.policy if market is not None else _strictest()
+
+
+@lru_cache(maxsize=1)
+def _strictest() -> Policy:
+    """The strictest defaults, with what is not done in any market."""
+    return replace(STRICTEST, never=frozenset().union(*(market.policy.never for market in markets().values())))
 
 
 def market_text(market: Market) -> str:

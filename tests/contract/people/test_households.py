@@ -394,6 +394,8 @@ async def test_a_yes_does_not_hold_where_nobody_may_agree(people: People) -> Non
     assert await people.consents.never(Subject(household=home.id)) == {purpose}
     await people.households.change(home.id, {"country": "SG"}, expected=None, by="ann")
     assert await people.consents.holds(hers, purpose)
+    await people.households.change(home.id, {"country": None}, expected=None, by="ann")  # which may be any
+    assert [await people.consents.holds(each, purpose) for each in (theirs, hers)] == [False, False]
 
 
 async def test_two_households_know_nothing_of_each_other(people: People) -> None:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from entendre.core.consent import Purpose
 from entendre.core.errors import InvalidInputError
@@ -37,7 +38,10 @@ def test_policies_come_from_the_files_and_are_the_strictest_elsewhere():
     assert policy_of("RU").never == {Purpose.SPEAKER_IDENTIFICATION}
     assert policy_of("cn").consent_age == 14
     assert policy_of("RU").residency == policy_of("CN").residency == "country"
-    assert policy_of(None) is policy_of("ZZ") is STRICTEST
+    anywhere = policy_of(None)
+    assert policy_of("ZZ") is anywhere
+    assert replace(anywhere, never=frozenset()) == STRICTEST
+    assert anywhere.never == {Purpose.SPEAKER_IDENTIFICATION}
     assert market_of("ZZ") is None
     for market in markets().values():
         assert market.policy.answer_days <= STRICTEST.answer_days

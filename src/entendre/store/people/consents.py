@@ -168,7 +168,10 @@ def _policy(at: At) -> Policy:
 
 
 def _never(connection: Connection, region: str, subject: Subject) -> frozenset[Purpose]:
-    """What is not done where a subject is: in a household's country, or where a person or a household of theirs is."""
+    """What is not done where a subject is: in a household's country, or where a person or a household of theirs is.
+
+    Where nobody said the country it may be any, and so what is done in all of them is all that is done.
+    """
     values: tuple[str, ...] = region, subject.household or ""
     if subject.account is None:
         sql = "SELECT country FROM households WHERE region = ? AND id = ?"
@@ -178,8 +181,8 @@ def _never(connection: Connection, region: str, subject: Subject) -> frozenset[P
             " WHERE m.region = ? AND m.account = ? UNION SELECT country FROM accounts WHERE region = ? AND id = ?"
         )
         values = (region, subject.account, region, subject.account)
-    countries = [row[0] for row in connection.execute(sql, values)]
-    return frozenset().union(*(policy_of(each).never for each in countries if each))
+    countries = {row[0] for row in connection.execute(sql, values) if row[0]} or {None}
+    return frozenset().union(*(policy_of(each).never for each in countries))
 
 
 def _places_of(at: At, account: str) -> tuple[list[Place], frozenset[Purpose]]:
