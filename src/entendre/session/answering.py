@@ -12,7 +12,7 @@ from typing import Any
 from entendre.core.actions import ControlMedia
 from entendre.core.audio import Samples
 from entendre.core.errors import EntendreError, OverloadedError, UnknownMediaError
-from entendre.core.plan import DeviceView, Mentioned, Plan, World
+from entendre.core.plan import Mentioned, Plan, World
 from entendre.core.understanding import Understanding
 from entendre.ports import Transcript, Voice
 from entendre.ports.households import TurnRecord
@@ -184,6 +184,8 @@ class Answering:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._turn is not None and self._turn.record is not None:
             await self._turn.record.discard()
+        if self._turn is not None and self._turn.due is not None:
+            self.assistant.keeper.start(self._finish(self._turn, *self._turn.due), "left-turn")
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
@@ -225,12 +227,14 @@ class Answering:
     async def _spoken(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> None:
         if turn.has_words:
             self._await_patiently(turn, turn.trace.spans["speech_end_s"])
-        heard, plan = await self._final(turn, audio, record)
+        heard, plan = await turn.final(Hearing(self.assistant, self._tongue.expected()), audio)
         turn.trace.mark("draft_s", self.stream_s())
         language = heard.transcript.language or self.profile.language
         if heard.understanding.understood:
             self._tongue.spoken(language)
-        if not self.profile.auto_respond:
+        if self.profile.auto_respond:
+            turn.due = None if heard.empty else (heard, plan)
+        else:
             await self._patience.stop()  # whoever asks for the answer once this is told finds the turn over
         await self.emit(api.TurnCommitted(turn.id, "" if heard.empty else heard.transcript.text, language))
         if heard.empty:
@@ -255,46 +259,34 @@ class Answering:
         await self._patience.stop()
         await self._mouth.end(interrupted=True)
 
-    async def _final(self, turn: Turn, audio: Samples, record: DraftRecord | None) -> tuple[Heard, Plan | None]:
-        """What was said, and the plan if the draft already made one."""
-        hearing = Hearing(self.assistant, self._tongue.expected())
-        draft: Heard | None = None
-        if record is not None:
-            try:
-                if record.task is not None:
-                    await record.task
-            finally:
-                draft, turn.prepared = record.heard, record.prepared
-        heard = await hearing.final(audio, turn.world, draft)
-        if record is None or heard is not draft:
-            return heard, None
-        return heard, record.plan
-
     async def _typed_turn(self, turn: Turn, text: str) -> None:
         self._mark(turn, "commit_s")
         self._await_patiently(turn, turn.trace.spans["commit_s"])
         languages = self._tongue.expected()
         language, understanding = await understand_in(self.assistant.planner, text, languages, turn.world)
+        heard = Heard(Transcript(text, language), understanding)
+        turn.due = heard, None
         await self.emit(api.TurnCommitted(turn.id, text, language))
-        await self._respond(turn, Heard(Transcript(text, language), understanding), None)
+        await self._respond(turn, heard, None)
 
     async def _nothing_to_answer(self) -> None:
         await self.emit(api.TurnFailed("", "invalid_input", "There is nothing to answer yet."))
 
     async def _respond(self, turn: Turn, heard: Heard, plan: Plan | None) -> None:
-        language = self._mouth.language = heard.transcript.language or self.profile.language
+        self._mouth.language = heard.transcript.language or self.profile.language
+        turn.due = heard, plan
         plan = plan or await self._plan(turn, heard.understanding)
         self._mark(turn, "understood_s")
         await self._patience.hush()
         if not self._may_answer(turn, heard, plan):
+            turn.due = None
             await self._silence()
             await self.emit(api.TurnEnded(turn.id, api.Outcome.ELSEWHERE, dict(turn.trace.spans)))
             return
         await self.emit(api.TurnUnderstood(turn.id, heard.understanding, plan))
-        if turn.claim is not None and plan.actions:
-            turn.claim.keep()
-        keep = self.assistant.keeper.start
-        arguments = {"turn": turn.id, "device": self.profile.device, "language": language}
+        turn.insist(plan)
+        keep, turn.due = self.assistant.keeper.start, None
+        arguments = self._names(turn)
         failed = await asyncio.shield(keep(self._committer.durable(plan, **arguments), "durable-actions"))
         effects = keep(self._committer.effects(plan, **arguments), "effects")
         await asyncio.wait({effects}, timeout=self.assistant.limits.side_effect_grace_s)
@@ -314,6 +306,23 @@ class Answering:
             await self._tell_missed(turn)
         self._remember(turn, heard, plan)
         await self.emit(api.TurnEnded(turn.id, turn.outcome, dict(turn.trace.spans)))
+
+    async def _finish(self, turn: Turn, heard: Heard, plan: Plan | None) -> None:
+        """Task root: do what was heard as the client went; nobody is there to be told."""
+        self._mouth.language = heard.transcript.language or self.profile.language
+        try:
+            plan = plan or await self._plan(turn, heard.understanding)
+            if turn.claim is None and not self._may_answer(turn, heard, plan):
+                return
+            turn.insist(plan)
+            await self._committer.apart(plan, **self._names(turn))
+        except Exception:
+            log.exception("turn failed", extra={"turn": turn.id})
+        else:
+            self._remember(turn, heard, plan)
+
+    def _names(self, turn: Turn) -> dict[str, str]:
+        return {"turn": turn.id, "device": self.profile.device, "language": self._mouth.language}
 
     def _remember(self, turn: Turn, heard: Heard, plan: Plan) -> None:
         """Have the household's history take the turn, where it is kept."""
@@ -382,19 +391,9 @@ class Answering:
         return self.assistant.household.room_named(room) if room is not None else None
 
     def _world(self) -> World:
-        profile = self.profile
         media, playing = self.unasked.media.shown
-        device = DeviceView(
-            id=profile.device,
-            room=self.room,
-            volume=profile.volume,
-            speaking=self._mouth.speaking and not self.plays_media,
-            playing=playing,
-            media=media,
-            tools=profile.tools,
-            tool_definitions=profile.tool_definitions,
-            assistant=profile.assistant,
-        )
+        speaking = self._mouth.speaking and not self.plays_media
+        device = self.profile.view(room=self.room, speaking=speaking, playing=playing, media=media)
         recent_s = self.assistant.clock.wall() - self._mentioned.at_s
         mentioned = self._mentioned if recent_s <= self.assistant.limits.memory_s else Mentioned()
         return self.assistant.household.world(device, mentioned)

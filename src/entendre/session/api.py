@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from entendre.core.actions import Action
-from entendre.core.plan import Plan, ToolDefinition
+from entendre.core.plan import DeviceView, Plan, ToolDefinition
 from entendre.core.tags import tags_of
 from entendre.core.understanding import Understanding
 from entendre.session.announcing import Announcement
@@ -96,6 +96,20 @@ class DeviceProfile:
             object.__setattr__(self, "languages", named)
         elif self.languages[:1] != (self.language,):
             object.__setattr__(self, "languages", (self.language,))
+
+    def view(self, *, room: str | None, speaking: bool, playing: bool, media: str | None) -> DeviceView:
+        """The device as skills see it. `room`: its room's id; `playing` and `media` as in `DeviceView`."""
+        return DeviceView(
+            id=self.device,
+            room=room,
+            volume=self.volume,
+            speaking=speaking,
+            playing=playing,
+            media=media,
+            tools=self.tools,
+            tool_definitions=self.tool_definitions,
+            assistant=self.assistant,
+        )
 
 
 @dataclass(frozen=True, slots=True)

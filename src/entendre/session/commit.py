@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entendre.core import actions as act
 from entendre.core.errors import ActionError, EntendreError, NothingPlaysError, UnknownMediaError
@@ -64,6 +64,12 @@ class Committer:
         """Do everything else: appliances, other speakers, this device."""
         numbered = [(index, a) for index, a in enumerate(plan.actions) if not isinstance(a, DURABLE_ACTIONS)]
         return await self._all(numbered, turn=turn, device=device, language=language)
+
+    async def apart(self, plan: Plan, *, turn: str, device: str, language: str) -> None:
+        """Do what needs no speaker, for one that is gone; what fails is logged, for nobody can be told."""
+        left = replace(plan, actions=tuple(action for action in plan.actions if not _needs_speaker(action)))
+        await self.durable(left, turn=turn, device=device, language=language)
+        await self.effects(left, turn=turn, device=device, language=language)
 
     async def _all(
         self, numbered: Iterable[tuple[int, act.Action]], *, turn: str, device: str, language: str
@@ -136,3 +142,9 @@ class Committer:
         audience = Audience(room=action.room, besides="" if action.room else device)
         if not await announce(self.assistant, announcement, audience, turn=turn, index=index):
             raise ActionError(detail="no other speaker is connected")
+
+
+def _needs_speaker(action: act.Action) -> bool:
+    """Whether it is the asking speaker itself that does this."""
+    own_media = isinstance(action, act.ControlMedia) and action.room is None and action.appliance is None
+    return own_media or isinstance(action, (*DEVICE_ACTIONS, act.StopSpeaking))

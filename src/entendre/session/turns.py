@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entendre.core.actions import ChangeTimer, ControlMedia, StopRinging, StopSpeaking
+from entendre.core.audio import Samples
 from entendre.core.plan import Plan, World
 from entendre.session.api import Outcome
 from entendre.session.arbiter import Candidate, Claim, Wake
 from entendre.session.drafts import DraftRecord
-from entendre.session.hearing import Heard
+from entendre.session.hearing import Heard, Hearing
 from entendre.session.speaking import Prepared
 from entendre.session.trace import Trace
 
@@ -34,6 +35,8 @@ class Turn:
     claim: Claim | None = None
     outcome: Outcome = Outcome.ANSWERED
     expects_reply: bool = False
+    due: tuple[Heard, Plan | None] | None = None
+    """What was heard, and maybe planned, as long as nothing of it was begun: it is done even if the client goes."""
 
     @property
     def has_words(self) -> bool:
@@ -47,3 +50,22 @@ class Turn:
         text, understood = heard.transcript.text, heard.understanding.understood
         times = wake.woken_at, wake.began_at
         return Candidate(self.id, device, room, *times, text, understood, wake.signal_db, own, wake.rhythm)
+
+    def insist(self, plan: Plan) -> None:
+        """Keep the right to answer from now on if something is to be done."""
+        if self.claim is not None and plan.actions:
+            self.claim.keep()
+
+    async def final(self, hearing: Hearing, audio: Samples) -> tuple[Heard, Plan | None]:
+        """What was said, and the plan if the draft already made one. Raises: what recognition raises."""
+        draft: Heard | None = None
+        if self.record is not None:
+            try:
+                if self.record.task is not None:
+                    await self.record.task
+            finally:
+                draft, self.prepared = self.record.heard, self.record.prepared
+        heard = await hearing.final(audio, self.world, draft)
+        if self.record is None or heard is not draft:
+            return heard, None
+        return heard, self.record.plan

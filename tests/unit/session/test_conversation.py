@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from parts import PatternWakeWord, Stage, ToneVoice, loud, quiet
+from parts import PatternWakeWord, Recorder, Stage, ToneVoice, loud, quiet
 
 from entendre.core.actions import AddItem, Broadcast, CallDeviceTool, SetTrait, SetVolume, StopSpeaking, Trait
 from entendre.core.audio import samples_of
@@ -197,6 +197,81 @@ async def test_a_committed_action_is_finished_although_the_client_is_gone() -> N
         stage.talk.respond("add milk")
         await stage.link.until(api.TurnUnderstood)
     assert len(stage.household.done) == 1
+
+
+class Leaving(Recorder):
+    """A client that goes as soon as it is told what was heard."""
+
+    async def deliver(self, event: api.SessionEvent) -> None:
+        await super().deliver(event)
+        if isinstance(event, api.TurnCommitted):
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("typed", [True, False])
+async def test_what_was_heard_is_done_although_the_client_went_before_it_was_planned(typed: bool) -> None:
+    stage = Stage(PLANS)
+    stage.link, stage.ears.text = Leaving(), "add milk"
+    async with running(stage):
+        if typed:
+            stage.talk.respond("add milk")
+        else:
+            stage.talk.start_listening()
+            await stage.say()
+        await stage.link.until(api.TurnCommitted)
+    assert [action for _, _, action in stage.household.done] == [AddItem("shopping", "milk")]
+    assert stage.link.names()[-1] == "TurnCommitted", "nobody is there to be told"
+
+
+async def test_what_the_client_itself_was_to_do_is_not_asked_of_one_that_went() -> None:
+    stage = Stage(PLANS)
+    stage.link = Leaving()
+    async with running(stage):
+        stage.talk.respond("louder")
+        await stage.link.until(api.TurnCommitted)
+    assert stage.link.performed == []
+
+
+async def test_what_was_cancelled_before_the_client_went_is_not_done() -> None:
+    stage = Stage(PLANS)
+    stage.link = Leaving()
+    async with running(stage):
+        stage.talk.respond("add milk")
+        await stage.link.until(api.TurnCommitted)
+        stage.talk.cancel_reply()
+        await stage.link.until(api.TurnEnded)
+    assert stage.household.done == []
+
+
+async def test_push_to_talk_that_was_not_asked_to_answer_does_nothing_when_the_client_goes() -> None:
+    stage = Stage(PLANS)
+    stage.link = Leaving()
+    async with running(stage, mode=api.ListenMode.MANUAL, auto_respond=False):
+        stage.talk.start_listening()
+        await stage.say()
+        stage.talk.stop_listening()
+        await stage.link.until(api.TurnCommitted)
+    assert stage.household.done == []
+
+
+async def test_whoever_asks_for_the_answer_as_soon_as_the_turn_is_told_gets_it() -> None:
+    """As the SDK of OpenAI does with push to talk: the request comes while the event is still being delivered."""
+
+    class Eager(Recorder):
+        async def deliver(self, event: api.SessionEvent) -> None:
+            await super().deliver(event)
+            if isinstance(event, api.TurnCommitted):
+                stage.talk.respond()
+
+    stage = Stage(PLANS)
+    stage.link = Eager()
+    async with running(stage, mode=api.ListenMode.MANUAL, auto_respond=False):
+        stage.talk.start_listening()
+        await stage.say()
+        stage.talk.stop_listening()
+        ended = await stage.turn_over()
+    assert ended.outcome is api.Outcome.ANSWERED
+    assert [action for _, _, action in stage.household.done] == [LAMP]
 
 
 async def test_device_actions_go_to_the_device_and_broadcasts_need_a_listener() -> None:
