@@ -138,7 +138,7 @@ class NameIndex:
             return
         parts = [words[start:] for start in range(1, len(words))]
         parts += [words[:end] for end in range(2, len(words))]
-        parts += [(words[-1], *words[:-1])] if len(words) > 2 or self._words.turned and len(words) == 2 else []
+        parts += [(words[-1], *words[:-1])] if len(words) > 2 or (self._words.turned and len(words) == 2) else []
         leads = self._words.room_leads
         for part in parts:
             says_more = any(self._form(word) not in self._words.generic for word in part)
