@@ -23,6 +23,14 @@ LEAST_SKELETON = 2
 """Consonants below which a skeleton says too little."""
 
 
+_NOT_LATIN = re.compile("[^\u0000-\u036f\u1e00-\u1eff]")
+
+
+def in_latin(word: str) -> bool:
+    """Whether a word is written in Latin letters, with marks or without."""
+    return not _NOT_LATIN.search(word)
+
+
 @lru_cache(maxsize=4096)
 def latin(text: str) -> str:
     """A text in Latin letters, roughly as it sounds."""

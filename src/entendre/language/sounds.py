@@ -10,7 +10,7 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 
 from entendre.language.pack import WordData
-from entendre.language.skeletons import skeleton
+from entendre.language.skeletons import in_latin, skeleton
 
 MIN_SPELLING_LENGTH = 5
 LONG_WORD = 9
@@ -98,7 +98,7 @@ class SoundIndex:
                 if _close(word, meant):
                     found.setdefault(meant, self._data.spelling_cost)
             for meant in self._by_skeleton.get(skeleton(word), ()):
-                if word.isascii() != meant.isascii():
+                if in_latin(word) != in_latin(meant):
                     found.setdefault(meant, OTHER_SCRIPT_COST)
         return tuple(found.items())
 

@@ -158,3 +158,10 @@ def test_a_name_of_two_words_may_be_turned_where_the_language_turns_them(languag
     words = tokenizer.words("дверь входную" if language == "ru" else "дверь входная")
     hits = NameIndex(home, NameWords(pack, tokenizer)).at(words, 0)
     assert [hit.ids for hit in hits if hit.end == len(words)] == found
+
+
+def test_letters_with_marks_are_no_other_script():
+    pack = load_pack("tr")
+    tokenizer = Tokenizer(pack.words)
+    home = HomeSnapshot(appliances=(Appliance("stereo", "media_player", {"tr": ("müzik seti",)}),))
+    assert not NameIndex(home, NameWords(pack, tokenizer)).near(tokenizer.words("mısın"), 0, 0.3)
