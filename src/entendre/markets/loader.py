@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from entendre.core.errors import ConfigurationError, InvalidInputError
-from entendre.core.tags import base_tag
+from entendre.core.tags import MOST_TAGS, SEPARATOR, base_tag, joined_tags, tags_of
 from entendre.language.pack import LanguagePack, pack_from_documents
 from entendre.language.sentences import SentenceFile, sentence_file
 
@@ -52,6 +52,24 @@ def languages() -> tuple[str, ...]:
     return tuple(
         sorted(folder.name for folder in root.iterdir() if folder.is_dir() and (folder / "words.yaml").is_file())
     )
+
+
+def taught_tags(text: str) -> str:
+    """Of a tag, or a few joined by commas, those that a pack serves ("th-TH", "TH"); empty for none."""
+    return joined_tags(tuple(tag for tag in tags_of(text) if _is_taught(tag)))
+
+
+def language_problem(text: str) -> str:
+    """Why a tag, or a few joined by commas, can't all be understood, for whoever wrote them; empty if they can."""
+    named = [tag for tag in map(str.strip, text.split(SEPARATOR)) if tag]
+    unknown = next((tag for tag in named if not _is_taught(tag)), None)
+    if unknown is not None:
+        return f"There is no language {unknown!a}; there are {', '.join(languages())}."
+    return f"At most {MOST_TAGS} languages can be told apart." if len(named) > MOST_TAGS else ""
+
+
+def _is_taught(tag: str) -> bool:
+    return not {tag, base_tag(tag)}.isdisjoint(languages())
 
 
 @lru_cache

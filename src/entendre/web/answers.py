@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from entendre.markets.loader import language_problem
 from entendre.web.bodies import json_body, text_of
 from entendre.web.faults import invalid
 from entendre.web.services import SERVICES, Question
@@ -59,10 +60,13 @@ async def ask(request: web.Request) -> web.Response:
     act = body.get("act", False)
     if not isinstance(act, bool):
         raise invalid("act must be a boolean.", "act", "invalid_type")
+    language = text_of(body, "language", MAX_NAME_CHARS, "")
+    if problem := language_problem(language):
+        raise invalid(problem, "language", "unsupported_language")
     key = request_key(request)  # no turn of ours is called so
     question = Question(
         text=text_of(body, "text", MAX_QUESTION_CHARS),
-        language=text_of(body, "language", MAX_NAME_CHARS, ""),
+        language=language,
         room=text_of(body, "room", MAX_NAME_CHARS, "") or None,
         device=text_of(body, "device", MAX_NAME_CHARS, "web"),
         act=act,

@@ -33,6 +33,12 @@ async def test_a_question_is_planned(site: Site) -> None:
         (b'{"text": 4}', 400, "invalid_type"),
         (b'{"text": "x", "act": "yes"}', 400, "invalid_type"),
         (b'{"text": "x\\ud800"}', 200, None),
+        (b'{"text": "x", "language": "xx"}', 400, "unsupported_language"),
+        (b'{"text": "x", "language": "th,zh,ta,ru"}', 400, "unsupported_language"),
+        (b'{"text": "x", "language": "\\ud800"}', 400, "unsupported_language"),
+        (b'{"text": "x", "language": "TH"}', 200, None),
+        (b'{"text": "x", "language": "th-TH,pt_BR"}', 200, None),
+        (b'{"text": "x", "language": ""}', 200, None),
     ],
 )
 async def test_odd_bodies(site: Site, data: bytes, status: int, code: str | None) -> None:

@@ -14,9 +14,10 @@ from entendre.gateways.realtime.device import DeviceSide, Fleet
 from entendre.gateways.realtime.profile import Caller, profile_of
 from entendre.gateways.realtime.settings import SEND_TIMEOUT_S, RealtimeSettings
 from entendre.gateways.realtime.talk import Talk
+from entendre.markets.loader import language_problem
 from entendre.session.api import ConversationFactory, DeviceProfile
 from entendre.wire.failure import ProtocolFailed
-from entendre.wire.realtime import RealtimeCodec
+from entendre.wire.realtime import RealtimeCodec, SessionConfig
 from entendre.wire.realtime_client import Received, Rejected, SessionUpdated
 from entendre.wire.realtime_fleet import DeviceSaid
 from entendre.wire.realtime_server import Extension, Failed, ServerEvent, SessionChanged, SessionCreated
@@ -76,6 +77,8 @@ class Connection:
     async def serve(self) -> None:
         """Speak with the client until either side ends it."""
         await self.send([SessionCreated(f"sess_{self.codec.name}", self.codec.config)])
+        if problem := language_problem(self.caller.language or ""):
+            await self._refuse_language(problem, None)
         standing = self.caller.standing
         if self._fleet is not None and standing.device is not None and standing.brand is not None:
             self._device = self._fleet.connected(standing.device, standing.brand, self)
@@ -102,16 +105,20 @@ class Connection:
             return False
         if message.type is not WSMsgType.TEXT:
             return await self._end(ProtocolFailed("binary_event", "Events are JSON text, not binary."))
-        received = self.codec.receive(message.data)
+        before, received = self.codec.config, self.codec.receive(message.data)
         if isinstance(received, ProtocolFailed):
             return await self._end(received)
-        await self._follow(received)
+        await self._follow(received, before)
         return not self._socket.closed
 
-    async def _follow(self, received: Received) -> None:
+    async def _follow(self, received: Received, before: SessionConfig) -> None:
+        """`before`: the settings that hold if the client's new ones can't be followed."""
         match received.event:
             case Rejected(code, message, param, event_id):
                 await self.send([Failed("invalid_request_error", code, message, param, event_id)])
+            case SessionUpdated() if problem := _unheard_of(self.codec.config, before):
+                self.codec.config = before
+                await self._refuse_language(problem, received.id)
             case SessionUpdated():
                 await self.send([SessionChanged(f"sess_{self.codec.name}", self.codec.config)])
                 if self._device is not None:
@@ -169,6 +176,9 @@ class Connection:
         kind = "server_error" if error.retryable else "invalid_request_error"
         await self.send([Failed(kind, error.code, error.public_message, None, event_id)])
 
+    async def _refuse_language(self, problem: str, event_id: str | None) -> None:
+        await self.send([Failed("invalid_request_error", "unsupported_language", problem, "language", event_id)])
+
     def end(self, reason: str) -> None:
         """Have the connection end. Never waits."""
         if self._ending is None:
@@ -187,3 +197,11 @@ class Connection:
         """Cut the connection without a word."""
         if self.request.transport is not None:
             self.request.transport.abort()
+
+
+def _unheard_of(config: SessionConfig, before: SessionConfig) -> str:
+    """What is wrong with a language newly asked for; transcripts alone are made in any that a recognizer knows."""
+    same = (config.language, config.transcribes_only) == (before.language, before.transcribes_only)
+    if config.transcribes_only or same:
+        return ""
+    return language_problem(config.language or "")

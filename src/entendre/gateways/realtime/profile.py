@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from entendre.core.plan import ToolDefinition
 from entendre.gateways.realtime.settings import RealtimeSettings
+from entendre.markets.loader import taught_tags
 from entendre.session.api import DeviceProfile, ListenMode, Standing
 from entendre.wire.realtime import SessionConfig
 
@@ -29,9 +30,11 @@ class Caller:
 def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings) -> DeviceProfile:
     """The device as a session sees it. Clients of this protocol cancel the echo of their own sound, or drop it."""
     detection = config.turn_detection
+    named = caller.language or ""
+    chosen = config.language or (named if config.transcribes_only else taught_tags(named))
     return DeviceProfile(
         device=caller.device,
-        language=config.language or caller.language or settings.language,
+        language=chosen or settings.language,
         room=caller.room or settings.room,
         mode=ListenMode.MANUAL if detection is None else ListenMode.CONTINUOUS,
         cancels_echo=True,
@@ -51,5 +54,5 @@ def profile_of(config: SessionConfig, caller: Caller, settings: RealtimeSettings
         proven=caller.standing.device is not None,
         household=caller.standing.household,
         account=caller.standing.account,
-        language_chosen=bool(config.language or caller.language),
+        language_chosen=bool(chosen),
     )

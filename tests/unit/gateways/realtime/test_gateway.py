@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from scripted import ScriptedConversation, Served, serve
+from yarl import URL
 
 from entendre.core.errors import OverloadedError
 from entendre.gateways.realtime import RealtimeSettings
@@ -60,14 +61,69 @@ async def test_nothing_heavy_exists_before_the_first_audio(served: Served) -> No
 
 
 async def test_the_query_names_the_device(served: Served) -> None:
-    query = "?device=kitchen-tablet&room=kitchen&language=de"
+    query = "?device=kitchen-tablet&room=kitchen&language=pt-BR"
     async with ClientSession() as client, client.ws_connect(address(served, query)) as socket:
         await append(socket)
         await socket.send_json({"type": "input_audio_buffer.clear"})
         await receive(socket)
         await receive(socket)
     profile = served.conversation.profile
-    assert (profile.device, profile.room, profile.language) == ("kitchen-tablet", "kitchen", "de")
+    assert (profile.device, profile.room, profile.language) == ("kitchen-tablet", "kitchen", "pt-BR")
+
+
+async def language_of(socket: ClientWebSocketResponse, served: Served) -> tuple[str, ...]:
+    await append(socket)
+    await socket.send_json({"type": "input_audio_buffer.clear"})
+    while (await receive(socket))["type"] != "input_audio_buffer.cleared":
+        pass
+    return served.conversation.profile.languages
+
+
+@pytest.mark.parametrize(
+    ("query", "problem", "languages"),
+    [
+        ("xx", "There is no language 'xx'; there are en, es,", ("en",)),
+        ("th,klingon", "There is no language 'klingon'; there are en,", ("th",)),
+        ("%D8%A7", "There is no language '\\u0627'; there are en,", ("en",)),
+        ("th,zh,ta,ru", "At most 3 languages can be told apart.", ("th", "zh", "ta")),
+        ("th-TH", "", ("th-TH",)),
+        ("TH", "", ("TH",)),
+        ("", "", ("en",)),
+    ],
+)
+async def test_a_language_of_the_query_that_nobody_taught_is_told(
+    served: Served, query: str, problem: str, languages: tuple[str, ...]
+) -> None:
+    url = address(served, f"?language={query}")
+    async with ClientSession() as client, client.ws_connect(URL(url, encoded=True)) as socket:
+        assert (await receive(socket))["type"] == "session.created"
+        if problem:
+            error = (await receive(socket))["error"]
+            assert (error["code"], error["param"]) == ("unsupported_language", "language")
+            assert error["message"].startswith(problem)
+        assert await language_of(socket, served) == languages
+
+
+async def test_a_session_keeps_its_settings_if_it_asks_for_a_language_that_nobody_taught(served: Served) -> None:
+    def update(language: str, **session: object) -> dict[str, object]:
+        audio = {"input": {"transcription": {"language": language}}}
+        return {"type": "session.update", "event_id": "e1", "session": {"type": "realtime", "audio": audio} | session}
+
+    async with ClientSession() as client, client.ws_connect(address(served)) as socket:
+        await receive(socket)
+        await socket.send_json(update("th-TH"))
+        assert (await receive(socket))["type"] == "session.updated"
+        for language in ("xx", "th,zh,ta,ru"):
+            await socket.send_json(update(language, instructions="be brief"))
+            error = (await receive(socket))["error"]
+            assert (error["code"], error["event_id"]) == ("unsupported_language", "e1")
+        await socket.send_json(update("th-TH"))
+        updated = (await receive(socket))["session"]
+        assert updated["instructions"] != "be brief"
+        await socket.send_json(update("de", type="transcription"))
+        assert (await receive(socket))["type"] == "session.updated", "a recognizer may know it"
+        await socket.send_json(update("de"))
+        assert (await receive(socket))["error"]["code"] == "unsupported_language"
 
 
 async def test_changed_settings_reach_the_conversation(served: Served) -> None:
