@@ -47,11 +47,13 @@ class DurationGrammar:
             total += seconds
             if 0 < total <= MAX_DURATION_S:
                 found.append((position, round(total)))
-            lower = self._bare_lower(words, position, unit_above)
-            if lower is not None:
-                found.append((lower[0], round(total + lower[1])))
             joiner = self._joiners.longest(words, position)
-            position = joiner[0] if joiner else position
+            joined = joiner[0] if joiner else position
+            for place in dict.fromkeys((position, joined)):
+                lower = self._bare_lower(words, place, unit_above)
+                if lower is not None:
+                    found.append((lower[0], round(total + lower[1])))
+            position = joined
         return sorted(found, key=lambda reading: -reading[0])
 
     def _part(self, words: Sequence[str], start: int, unit_above: int) -> tuple[int, float, int] | None:
@@ -75,7 +77,7 @@ class DurationGrammar:
         return None
 
     def _bare_lower(self, words: Sequence[str], start: int, unit_s: int) -> tuple[int, int] | None:
-        """A number without a unit after hours or minutes: "two minutes thirty"."""
+        """A number without a unit after hours or minutes: "two minutes thirty", "una hora y veinte"."""
         lower = NEXT_LOWER_S.get(unit_s)
         if lower is None:
             return None

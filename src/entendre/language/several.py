@@ -109,7 +109,25 @@ class Splitter:
             found = self._both(left, right, world, whole, depth)
             if found:
                 return found
-        return alone
+        return alone or (self._in_a_row(tokens, points, world, may_end) if depth == 0 else [])
+
+    def _in_a_row(
+        self, tokens: Tokens, points: Sequence[tuple[int, int]], world: World, may_end: Callable[[int], bool]
+    ) -> list[Meaning]:
+        """Three commands or four, joined once: "close the curtains turn off the lamp and turn on the tv"; all exact."""
+        for start, end in points:
+            left, right = tokens.part(0, start), self._without_tail(tokens.part(end, len(tokens.words)))
+            first = self._one_or_unjoined(left, world, may_end)
+            second = self._one_or_unjoined(right, _with_mentioned(world, first[-1]), _anywhere) if first else []
+            if second:
+                return [*first, *second]
+        return []
+
+    def _one_or_unjoined(self, tokens: Tokens, world: World, may_end: Callable[[int], bool]) -> list[Meaning]:
+        one = self._interpret(tokens, world, exact=True)
+        if one is not None:
+            return [] if one.is_open else [one]
+        return self._unjoined(tokens, world, may_end)
 
     def _unjoined(self, tokens: Tokens, world: World, may_end: Callable[[int], bool]) -> list[Meaning]:
         """Two commands with nothing between them ("turn off the lamp turn on the fan"), both exact.

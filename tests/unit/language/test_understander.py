@@ -201,6 +201,14 @@ def test_repair_lowers_confidence():
         ("set a timer for one hour and ten minutes", [("Timer", None)]),
         ("turn on the desk lamp and turn it off", [("On", ["desk_lamp"]), ("Off", ["desk_lamp"])]),
         (
+            "turn on the desk lamp turn off the fan and set a timer for five minutes",
+            [("On", ["desk_lamp"]), ("Off", ["bedroom_fan"]), ("Timer", None)],
+        ),
+        (
+            "set a timer for five minutes and turn on the desk lamp turn off the fan",
+            [("Timer", None), ("On", ["desk_lamp"]), ("Off", ["bedroom_fan"])],
+        ),
+        (
             "turn on the fan then close the blinds and then lights off",
             [("On", ["bedroom_fan"]), ("Close", None), ("Off", None)],
         ),

@@ -83,6 +83,7 @@ def test_numbers(text, value):
         ("ten seconds", 10),
         ("one hour and ten minutes", 4200),
         ("two minutes thirty", 150),
+        ("two hours and twenty", 8400),
         ("1h", 3600),
         ("10min", 600),
         ("a minute", 60),
