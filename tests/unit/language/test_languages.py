@@ -147,6 +147,24 @@ def test_every_minute_of_the_day_comes_back(tag: str) -> None:
     assert not twice_a_day or reader(tag).pack.say["clock"]["hours"] == 24
 
 
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        ("00:30", "เที่ยงคืนครึ่ง"),
+        ("02:30", "ตีสองครึ่ง"),
+        ("06:30", "หกโมงเช้าครึ่ง"),
+        ("08:30", "แปดโมงครึ่ง"),
+        ("12:30", "เที่ยงครึ่ง"),
+        ("13:30", "บ่ายโมงครึ่ง"),
+        ("18:30", "หกโมงเย็นครึ่ง"),
+        ("20:30", "สองทุ่มครึ่ง"),
+        ("20:29", "สองทุ่ม 29 นาที"),
+    ],
+)
+def test_half_past_is_said_as_thais_say_it(time: str, said: str) -> None:
+    assert say_time(reader("th").pack, time) == said
+
+
 @every_language
 @settings(max_examples=60)
 @given(offset=st.integers(-1, 1500))
