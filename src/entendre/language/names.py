@@ -198,9 +198,9 @@ class NameIndex:
             if node is None:
                 break
             if node.entries:
-                exact = tuple(words[start : position + 1]) in self._exact
-                cost = OTHER_FORM_COST if not exact else WHOLE_NAME_COST if position > start else 0.0
-                hits.extend(_hits(node, position + 1, cost))
+                spoken = tuple(words[start : position + 1])
+                cost = OTHER_FORM_COST if spoken not in self._exact else WHOLE_NAME_COST if position > start else 0.0
+                hits.extend(_hits(node, position + 1, cost, shared=spoken in self._words.kinds))
         return hits
 
     def near(self, words: Sequence[str], start: int, budget: float) -> list[NameHit]:
@@ -246,10 +246,12 @@ class NameIndex:
         return bool(words) and _reaches(node, kind)
 
 
-def _hits(node: _Node, end: int, cost: float) -> Iterable[NameHit]:
+def _hits(node: _Node, end: int, cost: float, *, shared: bool = False) -> Iterable[NameHit]:
+    """What a node names; a word for a kind of thing ("fan") is `shared` with what is called so as well as its name."""
     for kind, ids in node.entries.items():
         least = min(ids.values())
-        chosen = tuple(identifier for identifier, own in ids.items() if own == least)
+        most = max(least, ALIAS_COST) if shared else least
+        chosen = tuple(identifier for identifier, own in ids.items() if own <= most)
         yield NameHit(kind, chosen, end, cost + least)
 
 

@@ -85,6 +85,21 @@ def test_a_whole_name_is_surer_than_a_part_of_one():
     assert min(hit.cost for hit in whole if hit.end == 3) < 0 < min(hit.cost for hit in part)
 
 
+def test_a_word_for_a_kind_is_shared_by_all_that_are_called_so():
+    home = HomeSnapshot(
+        rooms=(Room("den", _names("Den")),),
+        appliances=(
+            Appliance("here", "tv", _names("TV"), room="den"),
+            Appliance("there", "tv", _names("Television")),
+            Appliance("floor", "light", _names("Floor lamp")),
+            Appliance("uplight", "light", _names("Floor light")),
+        ),
+    )
+    index = NameIndex(home, NameWords(PACK, TOKENIZER))
+    assert [set(hit.ids) for hit in index.at(("tv",), 0)] == [{"here", "there"}]
+    assert {"floor"} in [set(hit.ids) for hit in index.at(("floor", "lamp"), 0)]
+
+
 def test_the_beginning_of_a_name_waits_for_its_end():
     assert INDEX.begins(("fish",), "appliance")
     assert not INDEX.begins(("fish", "tank", "pump"), "appliance")
