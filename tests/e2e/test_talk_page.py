@@ -138,6 +138,26 @@ def test_typed_text_is_answered_without_a_microphone(server: Server) -> None:
         assert page.problems == []
 
 
+def test_two_sentences_typed_at_once_are_both_answered(server: Server) -> None:
+    """The second waits until something of the first one's answer has come, or it would cancel what is not done yet."""
+    with opened(server) as page:
+        page.evaluate("""() => {
+            for (const words of ["add milk to the shopping list", "what is two plus two"]) {
+                document.getElementById("text").value = words;
+                document.getElementById("type-form").requestSubmit();
+            }
+        }""")
+        page.locator(".turn:nth-of-type(2) .answer").wait_for()
+        page.locator("#status[data-state=ready]").wait_for()
+        turns = page.locator(".turn")
+        assert turns.count() == 2
+        assert "milk" in turns.nth(0).locator(".answer").inner_text().lower()
+        assert turns.nth(0).locator(".actions").count() == 1
+        assert "4" in turns.nth(1).locator(".answer").inner_text()
+        assert page.locator(".failed").count() == 0
+        assert page.problems == []
+
+
 def test_the_page_fits_a_narrow_screen(server: Server) -> None:
     with opened(server, viewport={"width": 320, "height": 560}, color_scheme="dark") as page:
         page.locator(".examples button").first.click()

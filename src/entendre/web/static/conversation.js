@@ -38,6 +38,18 @@ export class Conversation {
     this.#follow();
   }
 
+  // Typed, and not asked yet.
+  waits(item, words) {
+    const current = this.#current;
+    this.said(item, words, true);
+    this.#current = current;
+  }
+
+  asked(item, words) {
+    this.#current = this.#block(item);
+    this.said(item, words);
+  }
+
   answered(item, words) {
     const block = this.#current && !this.#current.answer ? this.#current : this.#block(null);
     this.#settle();

@@ -25,6 +25,9 @@ const conversation = new Conversation(byId("log"), byId("empty"));
 let settings = {};
 let connection = "idle";
 let responding = null;
+let asking = false; // a typed sentence was sent, of whose answer nothing has come: another would cancel it
+let dropped = null; // the response that was cancelled for it, what still comes of which is nothing of its answer
+const waiting = [];
 
 function showState() {
   const state = connection !== "ready" ? connection : loudspeaker.playing ? "speaking" : microphone.open ? "listening" : "ready";
@@ -81,10 +84,20 @@ async function toggleMicrophone() {
 async function type(words) {
   if (!words.trim()) return;
   await loudspeaker.unlock();
-  flush();
-  if (responding) client.send({ type: "response.cancel", response_id: responding });
   const id = `typed_${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
-  conversation.said(id, words);
+  conversation.waits(id, words);
+  waiting.push({ id, words });
+  askNext();
+}
+
+function askNext() {
+  if (asking || !waiting.length) return;
+  flush();
+  dropped = responding;
+  if (responding) client.send({ type: "response.cancel", response_id: responding });
+  const { id, words } = waiting.shift();
+  asking = true;
+  conversation.asked(id, words);
   client.send({
     type: "conversation.item.create",
     item: { id, type: "message", role: "user", content: [{ type: "input_text", text: words }] },
@@ -92,10 +105,20 @@ async function type(words) {
   client.send({ type: "response.create" });
 }
 
+function answerCame(response) {
+  if (response && response === dropped) return;
+  asking = false;
+  askNext();
+}
+
 client.addEventListener("state", async ({ detail }) => {
   connection = detail;
   showState();
-  if (detail === "ready") notice("");
+  asking = asking && detail === "ready";
+  if (detail === "ready") {
+    notice("");
+    askNext(); // what was typed before the connection was lost
+  }
   if (detail !== "failed" && detail !== "refused") return;
   loudspeaker.flush();
   responding = null;
@@ -114,6 +137,7 @@ client.addEventListener("conversation.item.input_audio_transcription.completed",
 });
 client.addEventListener("response.output_audio_transcript.delta", ({ detail }) => {
   if (detail.delta) conversation.answered(detail.item_id, detail.delta);
+  answerCame(detail.response_id);
 });
 client.addEventListener("response.output_audio.delta", ({ detail }) => {
   loudspeaker.play(detail.item_id, detail.delta);
@@ -126,6 +150,7 @@ client.addEventListener("response.done", ({ detail: { response } }) => {
   if (responding === response.id) responding = null;
   if (response.status === "cancelled") for (const item of response.output) conversation.interrupted(item.id);
   if (response.status === "failed") conversation.failed(response.status_details?.error?.code ?? "");
+  answerCame(response.id);
 });
 client.addEventListener("entendre.turn", ({ detail }) => {
   if (detail.stage === "understood") conversation.understood(detail.item_id, detail.plan);
@@ -136,6 +161,7 @@ client.addEventListener("error", ({ detail }) => {
   // Both mean that something had just ended when the page asked to end it.
   if (!["invalid_truncation", "response_cancel_not_active"].includes(detail.error.code)) {
     conversation.failed(detail.error.code ?? detail.error.type);
+    answerCame();
   }
 });
 loudspeaker.onIdle = showState;
