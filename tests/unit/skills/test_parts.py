@@ -129,6 +129,8 @@ def test_every_unit_that_english_can_say_converts_and_has_a_name() -> None:
         ("two bottles of wine", [("wine", "2 bottles")]),
         ("a bottle of wine", [("wine", "1 bottle")]),
         ("a dozen eggs", [("eggs", "12")]),
+        ("two kg atta", [("atta", "2 kg")]),
+        ("two can openers", [("can openers", "2")]),
         ("3 lemons", [("lemons", "3")]),
         ("some apples", [("apples", None)]),
         ("eggs and eggs", [("eggs", None)]),

@@ -24,7 +24,8 @@ def split_items(said: str, words: Mapping[str, str]) -> list[SpokenItem]:
 
     `words` is the language's table: conjunctions `and`, `pairs` that belong together, `leads` to drop, `groceries`
     known by one word, `amounts` (word=digits), `measures` and the word `of` between a measure and its item, if there
-    is one. Where words are `written: together`, amounts, measures and conjunctions are found without spaces.
+    is one, which `weights` of the measures do without ("two kg rice"). Where words are `written: together`, amounts,
+    measures and conjunctions are found without spaces.
     """
     known = frozenset(words.get("groceries", "").split())
     if words.get("written") == TOGETHER:
@@ -116,7 +117,8 @@ def _item(phrase: str, words: Mapping[str, str]) -> SpokenItem:
     amount, rest = _amount(tokens, words)
     if len(rest) > 1 and rest[0].casefold() in _choices(words, "measures"):
         of = words.get("of", "")
-        thing = rest[1:] if not of else rest[2:] if rest[1].casefold() == of else []
+        bare = not of or (amount is not None and rest[0].casefold() in _choices(words, "weights"))
+        thing = rest[2:] if of and rest[1].casefold() == of else rest[1:] if bare else []
         if thing and (amount is not None or of):
             return SpokenItem(" ".join(thing), f"{amount or 1} {rest[0]}", spoken)
     articles = _choices(words, "articles")
