@@ -18,6 +18,8 @@ MAX_SPLITS = 6
 MAX_POINTS = 16
 """Where a sentence might be split; one with more is no row of commands."""
 MAX_CARRIED_END = 3
+MAX_ROW_WORDS = 8
+"""Of a verb and two things that stand side by side before a third one."""
 MAX_UNJOINED_WORDS, MIN_UNJOINED_WORDS = 20, 3
 MIN_CLOSED_WORDS = 2
 NAME_SLOTS = frozenset({"name", "list_name"})
@@ -121,7 +123,51 @@ class Splitter:
             second = self._one_or_unjoined(right, _with_mentioned(world, first[-1]), _anywhere) if first else []
             if second:
                 return [*first, *second]
+            if things := self._things_in_a_row(left, right, world):
+                return things
         return []
+
+    def _things_in_a_row(self, left: Tokens, right: Tokens, world: World) -> list[Meaning]:
+        """One verb for three things, the last of them joined: "turn off the tv the fan and the lamp"; all exact."""
+        count = len(left.words)
+        if not MIN_UNJOINED_WORDS - 1 <= count <= MAX_ROW_WORDS * self._a_word:
+            return []
+        last = self._exactly(right, world)
+        for place in range(1, count):
+            parts = left.part(0, place), left.part(place, count)
+            found = self._row_after_verb(*parts, right, world)
+            if not found and last is not None:
+                found = self._row_before_verb(parts, right, last, world)
+            if found and len({_thing(each) for each in found}) == len(found):
+                return found
+        return []
+
+    def _row_after_verb(self, begun: Tokens, thing: Tokens, right: Tokens, world: World) -> list[Meaning]:
+        first = self._exactly(begun, world) if len(begun.words) > 1 else None
+        for length in range(1, min(len(begun.words), MAX_CARRIED_END + 1)) if first is not None else ():
+            verb = begun.part(0, length)
+            second = self._exactly(verb.joined(thing), world)
+            if first is not None and second is not None and first.command.intent == second.command.intent:
+                more = self._carried(verb, right, world, first.command.intent, 1)
+                return [first, _said(second, thing), *more] if more else []
+        return []
+
+    def _row_before_verb(self, parts: Sequence[Tokens], right: Tokens, last: Meaning, world: World) -> list[Meaning]:
+        for length in range(1, min(MAX_CARRIED_END + 1, len(right.words))):
+            verb = right.part(len(right.words) - length, len(right.words))
+            found = [
+                _said(meaning, part)
+                for part in parts
+                if (meaning := self._exactly(part.joined(verb), world))
+                and meaning.command.intent == last.command.intent
+            ]
+            if len(found) == len(parts):
+                return [*found, last]
+        return []
+
+    def _exactly(self, tokens: Tokens, world: World) -> Meaning | None:
+        meaning = self._interpret(tokens, world, exact=True)
+        return None if meaning is None or meaning.is_open else meaning
 
     def _one_or_unjoined(self, tokens: Tokens, world: World, may_end: Callable[[int], bool]) -> list[Meaning]:
         one = self._interpret(tokens, world, exact=True)
@@ -296,6 +342,11 @@ def _covers(step: object, points: Sequence[tuple[int, int]]) -> bool:
 def _names_several(whole: Meaning, place: int) -> bool:
     """Whether a conjunction stands in an open name ("cancel the alarm and the timer")."""
     return any(step.slot.name in NAME_SLOTS and _covers(step, ((place, place),)) for step in whole.steps)
+
+
+def _thing(meaning: Meaning) -> str:
+    slots = meaning.command.slots
+    return f"{slots.get('appliance')} {slots.get('kind')} {slots.get('room')}"
 
 
 def _said(meaning: Meaning, part: Tokens) -> Meaning:

@@ -205,6 +205,10 @@ def test_repair_lowers_confidence():
             [("On", ["desk_lamp"]), ("Off", ["bedroom_fan"]), ("Timer", None)],
         ),
         (
+            "turn off the desk lamp the bedroom fan and the blinds",
+            [("Off", ["desk_lamp"]), ("Off", ["bedroom_fan"]), ("Off", None)],
+        ),
+        (
             "set a timer for five minutes and turn on the desk lamp turn off the fan",
             [("Timer", None), ("On", ["desk_lamp"]), ("Off", ["bedroom_fan"])],
         ),
