@@ -31,10 +31,10 @@ _FIGURES = {"iso": "ymd", "ymd": "ymd", "dmy": "dmy", "mdy": "mdy"}
 """Slots of dates in figures, each with the order of day, month and year."""
 
 
-def add_months(day: date, months: int) -> date:
-    """The same day of a later month, or its last day."""
+def add_months(day: date, months: int, number: int | None = None) -> date:
+    """The same day of a later month, or the day of this number, or its last day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return date(year, month + 1, min(number or day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 class DateGrammar:
@@ -118,7 +118,8 @@ class DateGrammar:
         if "unit_days" in pattern:
             return today + timedelta(days=int(pattern["unit_days"]) * values["number"])
         if "unit_months" in pattern or "months" in pattern:
-            return add_months(today, int(pattern.get("months", 0)) or values["number"])
+            months = int(pattern.get("months", 0)) or values["number"]
+            return add_months(today, months, values.get("day", today.day))
         if "weekday_nth" in pattern:
             return _nth(today, int(pattern["month"]), DAYS.index(pattern["weekday_nth"]), int(pattern["nth"]))
         if "by_year" in pattern:

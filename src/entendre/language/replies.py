@@ -35,6 +35,9 @@ _SPACE_BEFORE_MARK = re.compile(r"\s+([,.;:!?])")
 _SENTENCE_END = (".", "?", "!", "…", "।", "。", "？", "！")
 _DOTTED_I = frozenset({"tr", "az"})
 
+_NEEDS_SPACE = re.compile("[\u0e00-\u0e7f][^\\W\\d_\u0e00-\u0e7f]|[^\\W\\d_\u0e00-\u0e7f][\u0e00-\u0e7f]")
+"""Where Thai, which has no spaces between words, meets a name in another script."""
+
 
 class TemplateError(ValueError):
     """A reply template is malformed; the message names what is wrong."""
@@ -166,7 +169,10 @@ class Replies:
                     raise TemplateError(f"{key}: unknown format {form!r}")
 
     def _render(self, parts: tuple[_Part, ...], values: Mapping[str, Any]) -> str:
-        return "".join(self._part(part, values) for part in parts)
+        said = ""
+        for piece in (self._part(part, values) for part in parts):
+            said += f" {piece}" if _NEEDS_SPACE.match(said[-1:] + piece[:1]) else piece
+        return said
 
     def _part(self, part: _Part, values: Mapping[str, Any]) -> str:
         if isinstance(part, _Text):

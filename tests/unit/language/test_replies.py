@@ -38,6 +38,8 @@ def say(template: str, language: str = "en", terms: dict[str, dict[str, str]] | 
         ("[{left:duration}[ on {name}]].", {"left": 60, "name": None}, "1 minute."),
         ("[{name}]{count} left", {"count": 0}, "0 left"),
         ("{year:plain}", {"year": 2026}, "2026"),
+        ("ใน{list}มี{item}อยู่", {"list": "รายการ", "item": "milk"}, "ในรายการมี milk อยู่"),
+        ("ใน{list}มี{item}อยู่", {"list": "รายการ", "item": "นม"}, "ในรายการมีนมอยู่"),
         ("the {name}", {"name": "pizza timer"}, "the pizza timer"),
     ],
 )
