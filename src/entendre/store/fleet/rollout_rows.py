@@ -83,7 +83,6 @@ class RolloutRows:
         self.region = region
         self.now_s = now_s
         self._changed: dict[tuple[str, int], list[int]] = {}
-        self._noted = 0
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -179,14 +178,8 @@ class RolloutRows:
         self.connection.execute(
             "INSERT INTO rollout_events (region, id, brand, rollout, device, event, detail, by_whom, at_s)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self.region, self._next_id(), rollout.brand, rollout.id, device, event, detail, by, self.now_s),
+            (self.region, new_id(), rollout.brand, rollout.id, device, event, detail, by, self.now_s),
         )
-
-    def _next_id(self) -> str:
-        """A new id that comes after every id before it in this transaction, also within one millisecond."""
-        self._noted += 1
-        found = new_id()
-        return f"{found[:15]}{min(self._noted, 0xFFF):03x}{found[18:]}"
 
     def announce(self, rollout: RolloutRow, change: str, data: Any = None) -> None:
         """Tell the feed."""
