@@ -275,14 +275,15 @@ class XiaozhiSpeaker:
             self._reading = asyncio.create_task(self._read(), name="xiaozhi-reader")
 
     async def _read(self) -> None:
-        while (message := await self.link.receive()) is not None:
-            self._heard_at_s = time.monotonic()
-            if isinstance(message, bytes):
-                self._hear(message, self._heard_at_s)
-            else:
-                await self._obey(json.loads(message), self._heard_at_s)
-                self.on_message(self.messages[-1], self._heard_at_s)
-            self._changed.set()
+        with contextlib.suppress(ConnectionFailedError):  # gone while something was answered: gone all the same
+            while (message := await self.link.receive()) is not None:
+                self._heard_at_s = time.monotonic()
+                if isinstance(message, bytes):
+                    self._hear(message, self._heard_at_s)
+                else:
+                    await self._obey(json.loads(message), self._heard_at_s)
+                    self.on_message(self.messages[-1], self._heard_at_s)
+                self._changed.set()
         await self._channel_gone(close=False)
 
     def _hear(self, opus: bytes, now_s: float) -> None:

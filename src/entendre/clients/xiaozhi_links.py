@@ -191,8 +191,13 @@ class MqttLink:
         """Publish control; the firmware never subscribes."""
         if self._control is None or self._reading is None or self._reading.done():
             raise ConnectionFailedError("The MQTT connection is gone.")
+        import aiomqtt
+
         payload = json.dumps(message, ensure_ascii=False)
-        await self._control.publish(str(self._settings["publish_topic"]), payload, qos=0)
+        try:
+            await self._control.publish(str(self._settings["publish_topic"]), payload, qos=0)
+        except aiomqtt.MqttError as error:
+            raise ConnectionFailedError("The MQTT connection is gone.", detail=str(error)) from error
 
     async def send_opus(self, opus: bytes) -> None:
         """Send one packet of sound."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 
+from entendre.clients.realtime import ConnectionFailedError
 from entendre.clients.xiaozhi import Habits, State, XiaozhiSpeaker
 from entendre.clients.xiaozhi_boot import Hardware, configure_when_bound
 from entendre.clients.xiaozhi_links import UdpAudio, WebSocketLink
@@ -262,3 +263,21 @@ async def test_it_polls_until_it_is_bound_and_connects_with_what_it_is_then_give
     await runner.cleanup()
     assert upgrades[0]["Authorization"] == "Bearer t-2"
     assert upgrades[0]["Protocol-Version"] == "3"
+
+
+async def test_a_link_that_is_gone_while_something_is_answered_ends_the_channel() -> None:
+    link = FakeLink()
+    async with XiaozhiSpeaker(link, quick()).running() as speaker:
+        await speaker.wake("hi jarvis", TONE[:2])
+        assert await speaker.until(lambda: speaker.listening, 1)
+        answered = asyncio.Event()
+
+        async def gone(message: dict[str, Any]) -> None:
+            answered.set()
+            raise ConnectionFailedError("The MQTT connection is gone.")
+
+        link.send_json = gone  # type: ignore[method-assign]
+        request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+        link.tell(type="mcp", payload=request)
+        assert await speaker.until(lambda: speaker.state is State.IDLE, 2)
+        assert answered.is_set()
